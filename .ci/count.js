@@ -1,0 +1,45 @@
+// Adds up vitest's JSON report and the check's, each followed by its exit code, and prints what failed and the sum.
+import { existsSync, readFileSync } from 'node:fs';
+
+const [testsFile, testStatus, checkFile, checkStatus] = process.argv.slice(2);
+let passed = 0;
+const failures = [];
+
+function readJson(file) {
+  return file && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+}
+
+/** A command that failed although nothing in its report did has still failed. */
+function addCommand(name, status, failuresBefore) {
+  if (status !== '0' && failures.length === failuresBefore)
+    failures.push(`${name} ended with exit code ${status}`);
+}
+
+const tests = readJson(testsFile);
+let skipped = 0;
+for (const { name, status, message, assertionResults } of tests?.testResults ?? []) {
+  const before = failures.length;
+  for (const test of assertionResults) {
+    if (test.status === 'passed') passed++;
+    else if (test.status === 'skipped' || test.status === 'todo') skipped++;
+    else if (test.status === 'failed') failures.push(`test: ${test.fullName}`);
+    // What was still pending when its process crashed.
+    else failures.push(`test that never ended: ${test.fullName}`);
+  }
+  // A file that could not be loaded, or crashed at once, reports no test at all.
+  const isSilent = failures.length === before && (status === 'failed' || assertionResults.length === 0);
+  if (isSilent) failures.push(`test file: ${name} ${message || 'reported no test'}`);
+}
+addCommand('npm test', testStatus, 0);
+
+const failuresOfTests = failures.length;
+for (const step of readJson(checkFile) ?? []) {
+  if (step.passed) passed++;
+  else failures.push(`check: ${step.name}`);
+}
+addCommand('npm run check', checkStatus, failuresOfTests);
+
+for (const failure of failures) console.log(`FAILED ${failure}`);
+if (skipped > 0) console.log(`${skipped} skipped`);
+console.log(`${passed} passed, ${failures.length} failed`);
+process.exitCode = failures.length > 0 ? 1 : 0;

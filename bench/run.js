@@ -1,0 +1,47 @@
+// Runs all benchmarks and prints one report: `npm run bench`, or `npm run bench -- --quick`.
+
+import { writeFileSync } from 'node:fs';
+import { callsFailed, formatCalls, runCalls } from './calls.js';
+import { ECHO_KNOWN, echoFailed, formatEcho, runEcho } from './echo.js';
+import { describeEnvironment, formatEnvironment } from './lib/environment.js';
+import { buildLimits } from './lib/limit.js';
+import { UsageError, formatHelp, parseOptions } from './lib/options.js';
+import { choosePinning } from './lib/processes.js';
+import { Progress } from './lib/progress.js';
+
+const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'calls'] };
+
+const PARTS = {
+  echo: { run: runEcho, format: formatEcho, failed: echoFailed },
+  calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
+};
+
+async function main() {
+  const options = parseOptions(process.argv.slice(2), KNOWN);
+  if (options.help) {
+    process.stdout.write(
+      formatHelp('npm run bench --', 'Measures underloop against limits written in C.', KNOWN),
+    );
+    return;
+  }
+  buildLimits();
+  const pinning = choosePinning();
+  const report = { environment: describeEnvironment(pinning), parts: {} };
+  const progress = new Progress();
+  const texts = [formatEnvironment(report.environment)];
+  for (const name of options.parts) {
+    progress.line(`part: ${name}`);
+    const { run, format, failed } = PARTS[name];
+    const result = await run(options, pinning, progress);
+    report.parts[name] = result;
+    texts.push(format(result));
+    if (failed(result)) process.exitCode = 1;
+  }
+  console.log(texts.join('\n\n'));
+  if (options.jsonFile !== null) writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 1)}\n`);
+}
+
+await main().catch((error) => {
+  console.error(error instanceof UsageError ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});

@@ -1,0 +1,27 @@
+// The echo server on our reactor: reactor.js [--poller epoll|poll|select] [--trigger level|edge]
+
+import { parseArgs } from 'node:util';
+import { Reactor, listen } from '../../dist/index.js';
+
+const { values } = parseArgs({ options: { poller: { type: 'string' }, trigger: { type: 'string' } } });
+const trigger = values.trigger === undefined ? {} : { trigger: values.trigger };
+
+const reactor = new Reactor({ poller: values.poller ?? 'epoll' });
+const listener = listen(
+  reactor,
+  { host: '127.0.0.1', port: 0, backlog: 4096, noDelay: true, ...trigger },
+  {
+    data(connection, buffer, start, end) {
+      connection.write(buffer, start, end);
+    },
+  },
+);
+console.log(`PORT ${listener.address.port}`);
+process.stdin
+  .on('end', () => {
+    listener.close();
+    reactor.stop();
+    process.exit(0);
+  })
+  .resume();
+await reactor.run();

@@ -1,0 +1,83 @@
+// Entry of the addon: makes the environment and exports every mechanism to src/binding.ts.
+#include <napi.h>
+
+#include <cstring>
+
+#include "environment.h"
+#include "host.h"
+
+namespace underloop {
+
+SharedBlock* SharedBlock::Make(size_t bytes) { return new SharedBlock(bytes); }
+
+void SharedBlock::Unref() {
+  if (references_.fetch_sub(1) == 1) delete this;
+}
+
+napi_value SharedBlock::ToArrayBuffer(napi_env env) {
+  napi_value result = nullptr;
+  references_.fetch_add(1);
+  const napi_status status = napi_create_external_arraybuffer(
+      env, data_.get(), size_,
+      [](napi_env, void*, void* hint) { static_cast<SharedBlock*>(hint)->Unref(); }, this, &result);
+  if (status != napi_ok) {
+    references_.fetch_sub(1);
+    return nullptr;
+  }
+  return result;
+}
+
+Environment::~Environment() {
+  if (host != nullptr) host->Detach();
+  if (buffer != nullptr) buffer->Unref();
+}
+
+void Export(Environment* environment, napi_value exports, const char* name, napi_callback callback) {
+  napi_value function;
+  napi_create_function(environment->env, name, NAPI_AUTO_LENGTH, callback, environment, &function);
+  napi_set_named_property(environment->env, exports, name, function);
+}
+
+namespace {
+
+napi_value Now(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  napi_create_double(env, MonotonicMs(), &result);
+  return result;
+}
+
+// A call that does nothing with three integers: what crossing into native code costs. For bench/ only.
+napi_value Nothing(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  return Result(env, arguments.Int(0) + arguments.Int(1) + arguments.Int(2));
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto* environment = new Environment();
+  environment->env = env;
+  environment->buffer = SharedBlock::Make(kReadBufferBytes);
+  env.SetInstanceData<Environment>(environment);  // deleted with the environment
+
+  napi_value buffer = environment->buffer->ToArrayBuffer(env);
+  if (buffer == nullptr) {
+    // A runtime with a memory cage (V8 sandbox) forbids external memory, and then nothing may cache a pointer.
+    Napi::Error::New(env, "underloop: this runtime forbids external ArrayBuffers (V8 memory cage)")
+        .ThrowAsJavaScriptException();
+    return exports;
+  }
+  exports.Set("buffer", Napi::Value(env, buffer));
+  Export(environment, exports, "now", Now);
+  Export(environment, exports, "nothing", Nothing);
+  ExportPollers(environment, exports);
+  ExportSockets(environment, exports);
+  ExportDescriptors(environment, exports);
+  ExportHost(environment, exports);
+  return exports;
+}
+
+}  // namespace
+}  // namespace underloop
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) { return underloop::Init(env, exports); }
+
+NODE_API_MODULE(underloop_native, Init)

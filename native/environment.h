@@ -1,0 +1,91 @@
+// What the addon keeps per JavaScript environment (main thread, worker): no globals, so that it loads many times.
+#pragma once
+
+#include <node_api.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "poller.h"
+
+namespace underloop {
+
+// Memory that both JavaScript (as an ArrayBuffer) and native code use. Counted, because JavaScript may detach or
+// collect its side at any time while a cached pointer lives on here: the block goes when the last of both has let go.
+class SharedBlock {
+ public:
+  static SharedBlock* Make(size_t bytes);
+  // An ArrayBuffer over the block; null when the runtime forbids external memory.
+  napi_value ToArrayBuffer(napi_env env);
+  uint8_t* data() { return data_.get(); }
+  size_t size() const { return size_; }
+  void Unref();
+
+ private:
+  explicit SharedBlock(size_t bytes) : data_(new uint8_t[bytes]()), size_(bytes) {}
+  std::atomic<int> references_{1};
+  std::unique_ptr<uint8_t[]> data_;
+  size_t size_;
+};
+
+class Host;
+
+// 64 KiB: the largest read that one readiness may bring. Larger reads no longer gain (the copy dominates), and the
+// block stays in a core's second-level cache.
+constexpr size_t kReadBufferBytes = 64 * 1024;
+
+struct Environment {
+  napi_env env = nullptr;
+  std::vector<std::unique_ptr<Poller>> pollers;  // index = handle; closed ones are null and are used again
+  SharedBlock* buffer = nullptr;
+  Host* host = nullptr;
+
+  Poller* poller(int32_t handle) {
+    return handle >= 0 && static_cast<size_t>(handle) < pollers.size() ? pollers[handle].get() : nullptr;
+  }
+  ~Environment();
+};
+
+// Arguments of a hot call: read without node-addon-api's wrapper, for each microsecond of an echo is counted.
+template <size_t N>
+struct Arguments {
+  Environment* environment = nullptr;
+  napi_value values[N];
+  size_t count = N;
+
+  Arguments(napi_env env, napi_callback_info info) : env_(env) {
+    void* data = nullptr;
+    napi_get_cb_info(env, info, &count, values, nullptr, &data);
+    environment = static_cast<Environment*>(data);
+  }
+  int32_t Int(size_t i) const {
+    int32_t value = 0;
+    return napi_get_value_int32(env_, values[i], &value) == napi_ok ? value : -1;
+  }
+  double Double(size_t i) const {
+    double value = 0;
+    return napi_get_value_double(env_, values[i], &value) == napi_ok ? value : 0;
+  }
+
+ private:
+  napi_env env_;
+};
+
+inline napi_value Result(napi_env env, int32_t value) {
+  napi_value result = nullptr;
+  napi_create_int32(env, value, &result);
+  return result;
+}
+
+// Adds a function to the exports; each gets the Environment as its data.
+void Export(Environment* environment, napi_value exports, const char* name, napi_callback callback);
+
+void ExportPollers(Environment* environment, napi_value exports);
+void ExportSockets(Environment* environment, napi_value exports);
+void ExportDescriptors(Environment* environment, napi_value exports);
+void ExportHost(Environment* environment, napi_value exports);
+
+}  // namespace underloop

@@ -1,0 +1,261 @@
+// The runtime's loop is libuv. Its symbols are looked up at run time, with opaque pointers: the binary imports none, so
+// it also loads in Node-API runtimes that have no libuv, where Open() gives null and another host is used.
+#include "host.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+namespace underloop {
+namespace {
+
+using Callback = void (*)(void*);
+
+// uv_metrics_t of libuv 1.45 and later.
+struct Metrics {
+  uint64_t loop_count;
+  uint64_t events;
+  uint64_t events_waiting;
+  uint64_t reserved[13];
+};
+
+// What goes on between these pointers is libuv's; nothing here knows a layout but Metrics.
+struct Symbols {
+  napi_status (*get_loop)(napi_env, void**);
+  int (*backend_fd)(const void*);
+  int (*backend_timeout)(const void*);
+  uint64_t (*now)(const void*);
+  int (*idle_init)(void*, void*);
+  int (*idle_start)(void*, Callback);
+  int (*idle_stop)(void*);
+  int (*prepare_init)(void*, void*);
+  int (*prepare_start)(void*, Callback);
+  int (*prepare_stop)(void*);
+  void (*close)(void*, Callback);
+  void (*ref)(void*);
+  void (*unref)(void*);
+  void (*set_data)(void*, void*);
+  void* (*get_data)(const void*);
+  size_t (*handle_size)(int);
+  const char* (*type_name)(int);
+  int (*metrics_info)(void*, Metrics*);
+
+  template <typename F>
+  static bool Find(const char* name, F* function) {
+    *function = reinterpret_cast<F>(dlsym(RTLD_DEFAULT, name));
+    return *function != nullptr;
+  }
+
+  bool Load() {
+    return Find("napi_get_uv_event_loop", &get_loop) && Find("uv_backend_fd", &backend_fd) &&
+           Find("uv_backend_timeout", &backend_timeout) && Find("uv_now", &now) &&
+           Find("uv_idle_init", &idle_init) && Find("uv_idle_start", &idle_start) &&
+           Find("uv_idle_stop", &idle_stop) && Find("uv_prepare_init", &prepare_init) &&
+           Find("uv_prepare_start", &prepare_start) && Find("uv_prepare_stop", &prepare_stop) &&
+           Find("uv_close", &close) && Find("uv_ref", &ref) && Find("uv_unref", &unref) &&
+           Find("uv_handle_set_data", &set_data) && Find("uv_handle_get_data", &get_data) &&
+           Find("uv_handle_size", &handle_size) && Find("uv_handle_type_name", &type_name) &&
+           Find("uv_metrics_info", &metrics_info);
+  }
+
+  // The numbers of handle types are libuv's own; the names are documented.
+  int TypeNumber(const char* wanted) const {
+    for (int type = 1; type < 32; type++) {
+      const char* name = type_name(type);
+      if (name != nullptr && strcmp(name, wanted) == 0) return type;
+    }
+    return -1;
+  }
+};
+
+// Immutable once made; function pointers of the process, the same in every environment.
+const Symbols* LoadedSymbols() {
+  static const Symbols* const symbols = []() -> const Symbols* {
+    auto* found = new Symbols();
+    if (found->Load()) return found;
+    delete found;
+    return nullptr;
+  }();
+  return symbols;
+}
+
+}  // namespace
+
+Host* Host::Open(Environment* environment, napi_value pump) {
+  const Symbols* uv = LoadedSymbols();
+  if (uv == nullptr) return nullptr;
+  const int idle_type = uv->TypeNumber("idle");
+  const int prepare_type = uv->TypeNumber("prepare");
+  void* loop = nullptr;
+  if (idle_type < 0 || prepare_type < 0) return nullptr;
+  if (uv->get_loop(environment->env, &loop) != napi_ok || loop == nullptr) return nullptr;
+  if (uv->backend_fd(loop) < 0) return nullptr;
+
+  Host* host = new Host();
+  host->environment_ = environment;
+  host->env_ = environment->env;
+  host->loop_ = loop;
+  host->state_block_ = SharedBlock::Make(sizeof(HostState));
+  host->idle_ = calloc(1, uv->handle_size(idle_type));
+  host->keeper_ = calloc(1, uv->handle_size(prepare_type));
+  uv->idle_init(loop, host->idle_);
+  uv->prepare_init(loop, host->keeper_);
+  uv->set_data(host->idle_, host);
+  uv->set_data(host->keeper_, host);
+  host->open_handles_ = 2;
+  napi_value receiver;
+  napi_create_object(environment->env, &receiver);
+  napi_create_reference(environment->env, receiver, 1, &host->receiver_);
+  napi_create_reference(environment->env, pump, 1, &host->pump_);
+  napi_add_async_cleanup_hook(environment->env, OnEnvironmentCleanup, host, &host->cleanup_);
+  return host;
+}
+
+Host::~Host() {
+  free(idle_);
+  free(keeper_);
+  state_block_->Unref();
+}
+
+int Host::backend_fd() const { return LoadedSymbols()->backend_fd(loop_); }
+
+void Host::Start() {
+  if (closing_) return;
+  started_ = true;
+  const Symbols* uv = LoadedSymbols();
+  uv->prepare_start(keeper_, [](void*) {});
+  uv->idle_start(idle_, OnIdle);
+}
+
+void Host::Stop() {
+  if (closing_) return;
+  started_ = false;
+  const Symbols* uv = LoadedSymbols();
+  uv->idle_stop(idle_);
+  uv->prepare_stop(keeper_);
+}
+
+void Host::SetRef(bool ref) {
+  if (closing_) return;
+  const Symbols* uv = LoadedSymbols();
+  (ref ? uv->ref : uv->unref)(idle_);
+  (ref ? uv->ref : uv->unref)(keeper_);
+}
+
+void Host::OnIdle(void* handle) { static_cast<Host*>(LoadedSymbols()->get_data(handle))->Pump(); }
+
+void Host::Pump() {
+  const Symbols* uv = LoadedSymbols();
+  passes_++;
+  // While an idle handle is active the runtime's loop says "at once" to every question about its next timer.
+  uv->idle_stop(idle_);
+  for (;;) {
+    RefreshState();
+    napi_handle_scope scope;
+    if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
+    napi_value pump, receiver, result;
+    int32_t again = 0;
+    napi_get_reference_value(env_, pump_, &pump);
+    napi_get_reference_value(env_, receiver_, &receiver);
+    // One callback scope per turn: on leaving it, process.nextTick and the microtasks are drained.
+    const napi_status status = napi_make_callback(env_, nullptr, receiver, pump, 0, nullptr, &result);
+    if (status == napi_ok) napi_get_value_int32(env_, result, &again);
+    if (status == napi_pending_exception) {
+      napi_value exception;
+      napi_get_and_clear_last_exception(env_, &exception);
+      napi_fatal_exception(env_, exception);
+    }
+    napi_close_handle_scope(env_, scope);
+    // A worker that is being terminated runs no more JavaScript: leave at once. Stop() and cleanup change the flags.
+    if (closing_ || !started_) return;
+    if (status != napi_ok && status != napi_pending_exception) return;
+    if (again == 0) break;
+  }
+  uv->idle_start(idle_, OnIdle);
+}
+
+void Host::RefreshState() {
+  const Symbols* uv = LoadedSymbols();
+  auto* state = reinterpret_cast<HostState*>(state_block_->data());
+  state->now_ms = MonotonicMs();
+  const int timeout_ms = uv->backend_timeout(loop_);
+  if (timeout_ms < 0) {
+    state->runtime_deadline_ms = std::numeric_limits<double>::infinity();
+  } else if (timeout_ms == 0) {
+    state->runtime_deadline_ms = 0;
+  } else {
+    state->runtime_deadline_ms = static_cast<double>(uv->now(loop_)) + timeout_ms;
+  }
+  state->runtime_passes = static_cast<double>(passes_);
+  Metrics metrics{};
+  uv->metrics_info(loop_, &metrics);
+  state->runtime_events = static_cast<double>(metrics.events);
+}
+
+void Host::OnEnvironmentCleanup(napi_async_cleanup_hook_handle hook, void* data) {
+  auto* host = static_cast<Host*>(data);
+  const Symbols* uv = LoadedSymbols();
+  host->closing_ = true;
+  if (host->environment_ != nullptr) host->environment_->host = nullptr;
+  uv->close(host->idle_, OnClosed);
+  uv->close(host->keeper_, OnClosed);
+  (void)hook;
+}
+
+void Host::OnClosed(void* handle) {
+  auto* host = static_cast<Host*>(LoadedSymbols()->get_data(handle));
+  if (--host->open_handles_ > 0) return;
+  napi_remove_async_cleanup_hook(host->cleanup_);
+  delete host;
+}
+
+namespace {
+
+// (pump: () => 0 | 1) => { fd, state: ArrayBuffer } or null
+napi_value HostOpen(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Environment* environment = arguments.environment;
+  napi_value result = nullptr;
+  if (environment->host == nullptr) environment->host = Host::Open(environment, arguments.values[0]);
+  if (environment->host == nullptr) {
+    napi_get_null(env, &result);
+    return result;
+  }
+  napi_create_object(env, &result);
+  napi_set_named_property(env, result, "fd", Result(env, environment->host->backend_fd()));
+  napi_set_named_property(env, result, "state", environment->host->StateBuffer());
+  return result;
+}
+
+napi_value HostStart(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  if (arguments.environment->host != nullptr) arguments.environment->host->Start();
+  return nullptr;
+}
+
+napi_value HostStop(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  if (arguments.environment->host != nullptr) arguments.environment->host->Stop();
+  return nullptr;
+}
+
+napi_value HostRef(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  bool ref = true;
+  napi_get_value_bool(env, arguments.values[0], &ref);
+  if (arguments.environment->host != nullptr) arguments.environment->host->SetRef(ref);
+  return nullptr;
+}
+
+}  // namespace
+
+void ExportHost(Environment* environment, napi_value exports) {
+  Export(environment, exports, "hostOpen", HostOpen);
+  Export(environment, exports, "hostStart", HostStart);
+  Export(environment, exports, "hostStop", HostStop);
+  Export(environment, exports, "hostRef", HostRef);
+}
+
+}  // namespace underloop

@@ -1,0 +1,117 @@
+// JavaScript's way to the pollers: plain functions on a small integer handle, which is cheaper than wrapped objects.
+#include <napi.h>
+
+#include <cerrno>
+#include <string>
+
+#include "environment.h"
+#include "waker.h"
+
+namespace underloop {
+namespace {
+
+// (kind: string) => handle or -errno
+napi_value PollerOpen(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  char kind[16];
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, arguments.values[0], kind, sizeof kind, &length) != napi_ok) {
+    return Result(env, -EINVAL);
+  }
+  int error = 0;
+  std::unique_ptr<Poller> poller = OpenPoller({kind, length}, &error);
+  if (poller == nullptr) return Result(env, error);
+  auto& pollers = arguments.environment->pollers;
+  for (size_t i = 0; i < pollers.size(); i++) {
+    if (pollers[i] == nullptr) {
+      pollers[i] = std::move(poller);
+      return Result(env, static_cast<int32_t>(i));
+    }
+  }
+  pollers.push_back(std::move(poller));
+  return Result(env, static_cast<int32_t>(pollers.size() - 1));
+}
+
+napi_value PollerClose(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const int32_t handle = arguments.Int(0);
+  if (arguments.environment->poller(handle) == nullptr) return Result(env, -EBADF);
+  arguments.environment->pollers[handle].reset();
+  return Result(env, 0);
+}
+
+// (handle) => { edge, oneshot, exclusive, nestable, fdMax, resolutionMs, fd }
+napi_value PollerDescribe(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Poller* poller = arguments.environment->poller(arguments.Int(0));
+  if (poller == nullptr) return Result(env, -EBADF);
+  const Capabilities capabilities = poller->capabilities();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("edge", capabilities.edge);
+  result.Set("oneshot", capabilities.oneshot);
+  result.Set("exclusive", capabilities.exclusive);
+  result.Set("nestable", capabilities.nestable);
+  result.Set("fdMax", static_cast<double>(capabilities.fd_max));
+  result.Set("resolutionMs", capabilities.resolution_ms);
+  result.Set("fd", poller->fd());
+  return result;
+}
+
+// (handle, fd, interest, slot, generation) => 0 or -errno
+template <int (Poller::*Operation)(int, int32_t, Token)>
+napi_value PollerRegister(napi_env env, napi_callback_info info) {
+  const Arguments<5> arguments(env, info);
+  Poller* poller = arguments.environment->poller(arguments.Int(0));
+  if (poller == nullptr) return Result(env, -EBADF);
+  const Token token{arguments.Int(3), arguments.Int(4)};
+  return Result(env, (poller->*Operation)(arguments.Int(1), arguments.Int(2), token));
+}
+
+napi_value PollerRemove(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Poller* poller = arguments.environment->poller(arguments.Int(0));
+  return Result(env, poller == nullptr ? -EBADF : poller->Remove(arguments.Int(1)));
+}
+
+// (handle, events: Int32Array, timeoutMs) => count or -errno. The pointer is asked anew at every call: the caller's
+// array may have been detached or shrunk since.
+napi_value PollerWait(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  Poller* poller = arguments.environment->poller(arguments.Int(0));
+  if (poller == nullptr) return Result(env, -EBADF);
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, arguments.values[1], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_int32_array || data == nullptr || length < 3) {
+    return Result(env, -EINVAL);
+  }
+  const size_t capacity = length / 3;
+  return Result(env, poller->Wait(static_cast<Event*>(data), capacity > 65536 ? 65536 : static_cast<int>(capacity),
+                                  arguments.Double(2)));
+}
+
+napi_value PollerWake(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Poller* poller = arguments.environment->poller(arguments.Int(0));
+  if (poller != nullptr) poller->Wake();
+  return nullptr;
+}
+
+}  // namespace
+
+void ExportPollers(Environment* environment, napi_value exports) {
+  Napi::Array kinds = Napi::Array::New(environment->env);
+  for (std::string_view kind : PollerKinds()) kinds.Set(kinds.Length(), std::string(kind));
+  napi_set_named_property(environment->env, exports, "pollerKinds", kinds);
+  Export(environment, exports, "pollerOpen", PollerOpen);
+  Export(environment, exports, "pollerClose", PollerClose);
+  Export(environment, exports, "pollerDescribe", PollerDescribe);
+  Export(environment, exports, "pollerAdd", PollerRegister<&Poller::Add>);
+  Export(environment, exports, "pollerModify", PollerRegister<&Poller::Modify>);
+  Export(environment, exports, "pollerRemove", PollerRemove);
+  Export(environment, exports, "pollerWait", PollerWait);
+  Export(environment, exports, "pollerWake", PollerWake);
+}
+
+}  // namespace underloop

@@ -1,0 +1,326 @@
+// Socket calls. All return a value >= 0 or -errno and never throw; flags are set in the call that makes the fd.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <napi.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "environment.h"
+
+namespace underloop {
+namespace {
+
+#ifdef MSG_NOSIGNAL
+constexpr int kSendFlags = MSG_NOSIGNAL;  // a write to a reset connection is an error, not a SIGPIPE
+#else
+constexpr int kSendFlags = 0;  // macOS: SO_NOSIGPIPE is set on each socket instead
+#endif
+
+// Ends an accepted or made descriptor's inheritance and blocking where the system cannot do so atomically.
+[[maybe_unused]] void SetFlags(int fd) {
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+#ifdef SO_NOSIGPIPE
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+}
+
+// (family) => fd
+napi_value Socket(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const int domain = arguments.Int(0) == 6 ? AF_INET6 : AF_INET;
+#ifdef SOCK_CLOEXEC
+  const int fd = socket(domain, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+#else
+  const int fd = socket(domain, SOCK_STREAM, 0);
+  if (fd >= 0) SetFlags(fd);
+#endif
+  return Result(env, fd >= 0 ? fd : -errno);
+}
+
+// Reads (family, host, port) from three arguments into a socket address. Returns its length, or -errno.
+int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value port, sockaddr_storage* address) {
+  int32_t number = 0;
+  int32_t port_number = 0;
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
+  size_t length = 0;
+  if (napi_get_value_int32(env, family, &number) != napi_ok ||
+      napi_get_value_int32(env, port, &port_number) != napi_ok ||
+      napi_get_value_string_utf8(env, host, text, sizeof text, &length) != napi_ok) {
+    return -EINVAL;
+  }
+  memset(address, 0, sizeof *address);
+  if (number == 4) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(address);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(static_cast<uint16_t>(port_number));
+    return inet_pton(AF_INET, text, &v4->sin_addr) == 1 ? static_cast<int>(sizeof *v4) : -EINVAL;
+  }
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(address);
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons(static_cast<uint16_t>(port_number));
+  if (char* scope = strchr(text, '%'); scope != nullptr) {
+    // A link-local address needs its interface, by name or by number (ipv6(7), sin6_scope_id).
+    *scope++ = '\0';
+    v6->sin6_scope_id = if_nametoindex(scope);
+    if (v6->sin6_scope_id == 0) v6->sin6_scope_id = static_cast<uint32_t>(strtoul(scope, nullptr, 10));
+    if (v6->sin6_scope_id == 0) return -ENODEV;
+  }
+  return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1 ? static_cast<int>(sizeof *v6) : -EINVAL;
+}
+
+// (fd, family, host, port) => 0 or -errno
+template <int (*Operation)(int, const sockaddr*, socklen_t)>
+napi_value WithAddress(napi_env env, napi_callback_info info) {
+  const Arguments<4> arguments(env, info);
+  sockaddr_storage address;
+  const int length = ReadAddress(env, arguments.values[1], arguments.values[2], arguments.values[3], &address);
+  if (length < 0) return Result(env, length);
+  const int done = Operation(arguments.Int(0), reinterpret_cast<sockaddr*>(&address), static_cast<socklen_t>(length));
+  return Result(env, done == 0 ? 0 : -errno);
+}
+
+int Bind(int fd, const sockaddr* address, socklen_t length) { return bind(fd, address, length); }
+// Not restarted after EINTR: the connect goes on by itself, and a second call would say EALREADY (connect(2)).
+int Connect(int fd, const sockaddr* address, socklen_t length) {
+  const int done = connect(fd, address, length);
+  if (done != 0 && errno == EINTR) errno = EINPROGRESS;
+  return done;
+}
+
+napi_value Listen(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  return Result(env, listen(arguments.Int(0), arguments.Int(1)) == 0 ? 0 : -errno);
+}
+
+// (fd) => the accepted fd
+napi_value Accept(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const int listener = arguments.Int(0);
+  int fd;
+  do {
+#ifdef SOCK_CLOEXEC
+    fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+#else
+    fd = accept(listener, nullptr, nullptr);
+    if (fd >= 0) SetFlags(fd);
+#endif
+  } while (fd < 0 && errno == EINTR);
+  return Result(env, fd >= 0 ? fd : -errno);
+}
+
+// True when [start, start + length) lies within `size`.
+bool Within(int32_t start, int32_t length, size_t size) {
+  return start >= 0 && length >= 0 && static_cast<size_t>(start) + static_cast<size_t>(length) <= size;
+}
+
+// (fd, start, length) => bytes read into the environment's own buffer
+napi_value Recv(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  SharedBlock* buffer = arguments.environment->buffer;
+  const int32_t start = arguments.Int(1);
+  const int32_t length = arguments.Int(2);
+  if (!Within(start, length, buffer->size())) return Result(env, -EFAULT);
+  const int fd = arguments.Int(0);
+  ssize_t n;
+  do {
+    n = recv(fd, buffer->data() + start, static_cast<size_t>(length), 0);
+  } while (n < 0 && errno == EINTR);
+  return Result(env, n >= 0 ? static_cast<int32_t>(n) : -errno);
+}
+
+int32_t SendAll(int fd, const uint8_t* data, size_t length) {
+  ssize_t n;
+  do {
+    n = send(fd, data, length, kSendFlags);
+  } while (n < 0 && errno == EINTR);
+  return n >= 0 ? static_cast<int32_t>(n) : -errno;
+}
+
+// (fd, start, length) => bytes sent from the environment's own buffer
+napi_value Send(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  SharedBlock* buffer = arguments.environment->buffer;
+  const int32_t start = arguments.Int(1);
+  const int32_t length = arguments.Int(2);
+  if (!Within(start, length, buffer->size())) return Result(env, -EFAULT);
+  return Result(env, SendAll(arguments.Int(0), buffer->data() + start, static_cast<size_t>(length)));
+}
+
+// Where the bytes of a Uint8Array stand now. Asked at every call and never kept: it may be detached, resized or
+// shared. Returns false when it is not one, or when [start, start + length) is outside.
+bool BytesOf(napi_env env, napi_value value, int32_t start, int32_t length, uint8_t** data) {
+  napi_typedarray_type type;
+  size_t size = 0;
+  void* bytes = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &size, &bytes, nullptr, nullptr) != napi_ok) return false;
+  if (type != napi_uint8_array || !Within(start, length, size) || (bytes == nullptr && length > 0)) return false;
+  *data = static_cast<uint8_t*>(bytes) + start;
+  return true;
+}
+
+// (fd, bytes, start, length) => bytes sent
+napi_value SendBytes(napi_env env, napi_callback_info info) {
+  const Arguments<4> arguments(env, info);
+  const int32_t length = arguments.Int(3);
+  uint8_t* data = nullptr;
+  if (!BytesOf(env, arguments.values[1], arguments.Int(2), length, &data)) return Result(env, -EFAULT);
+  return Result(env, SendAll(arguments.Int(0), data, static_cast<size_t>(length)));
+}
+
+napi_value Shutdown(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  return Result(env, shutdown(arguments.Int(0), arguments.Int(1)) == 0 ? 0 : -errno);
+}
+
+napi_value Close(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  // Not repeated after EINTR: Linux has freed the number already, and a second close could hit a new owner (close(2)).
+  const int done = close(arguments.Int(0));
+  return Result(env, done == 0 || errno == EINTR ? 0 : -errno);
+}
+
+// The order is that of kSocketOptions in src/kernel/native.ts.
+struct Option {
+  int level;
+  int name;
+};
+#ifdef TCP_KEEPIDLE
+constexpr int kKeepIdle = TCP_KEEPIDLE;
+#else
+constexpr int kKeepIdle = TCP_KEEPALIVE;  // macOS
+#endif
+constexpr Option kOptions[] = {
+    {SOL_SOCKET, SO_ERROR},     {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT},
+    {IPPROTO_IPV6, IPV6_V6ONLY}, {IPPROTO_TCP, TCP_NODELAY}, {SOL_SOCKET, SO_KEEPALIVE},
+    {IPPROTO_TCP, kKeepIdle},   {SOL_SOCKET, SO_RCVBUF},    {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_LINGER},
+};
+constexpr int32_t kLingerOption = 9;
+
+// (fd, option, value) => 0 or -errno
+napi_value SetOption(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  const int32_t which = arguments.Int(1);
+  if (which < 0 || which >= static_cast<int32_t>(std::size(kOptions))) return Result(env, -ENOPROTOOPT);
+  const Option& option = kOptions[which];
+  const int value = arguments.Int(2);
+  int done;
+  if (which == kLingerOption) {
+    const linger setting{value >= 0 ? 1 : 0, value >= 0 ? value : 0};
+    done = setsockopt(arguments.Int(0), option.level, option.name, &setting, sizeof setting);
+  } else {
+    done = setsockopt(arguments.Int(0), option.level, option.name, &value, sizeof value);
+  }
+  return Result(env, done == 0 ? 0 : -errno);
+}
+
+napi_value GetOption(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const int32_t which = arguments.Int(1);
+  if (which < 0 || which >= kLingerOption) return Result(env, -ENOPROTOOPT);
+  int value = 0;
+  socklen_t length = sizeof value;
+  if (getsockopt(arguments.Int(0), kOptions[which].level, kOptions[which].name, &value, &length) != 0) {
+    return Result(env, -errno);
+  }
+  return Result(env, value);
+}
+
+// (fd) => { family, host, port } or -errno
+template <int (*Operation)(int, sockaddr*, socklen_t*)>
+napi_value AddressOf(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (Operation(arguments.Int(0), reinterpret_cast<sockaddr*>(&address), &length) != 0) return Result(env, -errno);
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2] = "";
+  int port = 0;
+  if (address.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
+    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+    port = ntohs(v4->sin_port);
+  } else if (address.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
+    inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+    if (v6->sin6_scope_id != 0) {
+      char name[IF_NAMESIZE] = "";
+      const size_t used = strlen(text);
+      if (if_indextoname(v6->sin6_scope_id, name) != nullptr) {
+        snprintf(text + used, sizeof text - used, "%%%s", name);
+      }
+    }
+    port = ntohs(v6->sin6_port);
+  } else {
+    return Result(env, -EAFNOSUPPORT);
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("family", address.ss_family == AF_INET ? 4 : 6);
+  result.Set("host", text);
+  result.Set("port", port);
+  return result;
+}
+
+int SockName(int fd, sockaddr* address, socklen_t* length) { return getsockname(fd, address, length); }
+int PeerName(int fd, sockaddr* address, socklen_t* length) { return getpeername(fd, address, length); }
+
+// (pair: Int32Array) => 0 or -errno
+napi_value SocketPair(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, arguments.values[0], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_int32_array || length < 2) {
+    return Result(env, -EINVAL);
+  }
+  int pair[2];
+#ifdef SOCK_CLOEXEC
+  const int done = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair);
+#else
+  const int done = socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+  if (done == 0) SetFlags(pair[0]), SetFlags(pair[1]);
+#endif
+  if (done != 0) return Result(env, -errno);
+  static_cast<int32_t*>(data)[0] = pair[0];
+  static_cast<int32_t*>(data)[1] = pair[1];
+  return Result(env, 0);
+}
+
+napi_value OpenReserve(napi_env env, napi_callback_info) {
+  const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return Result(env, fd >= 0 ? fd : -errno);
+}
+
+}  // namespace
+
+void ExportSockets(Environment* environment, napi_value exports) {
+  Export(environment, exports, "socket", Socket);
+  Export(environment, exports, "bind", WithAddress<Bind>);
+  Export(environment, exports, "connect", WithAddress<Connect>);
+  Export(environment, exports, "listen", Listen);
+  Export(environment, exports, "accept", Accept);
+  Export(environment, exports, "recv", Recv);
+  Export(environment, exports, "send", Send);
+  Export(environment, exports, "sendBytes", SendBytes);
+  Export(environment, exports, "shutdown", Shutdown);
+  Export(environment, exports, "close", Close);
+  Export(environment, exports, "setOption", SetOption);
+  Export(environment, exports, "getOption", GetOption);
+  Export(environment, exports, "localAddress", AddressOf<SockName>);
+  Export(environment, exports, "peerAddress", AddressOf<PeerName>);
+  Export(environment, exports, "socketPair", SocketPair);
+  Export(environment, exports, "openReserve", OpenReserve);
+}
+
+}  // namespace underloop

@@ -1,0 +1,94 @@
+// The only file that loads the addon, and the shape of what it exports.
+
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { UnderloopError } from './errors.js';
+
+/** What `native/` exports. Calls return a number >= 0, or -errno, and never throw. */
+export interface Binding {
+  readonly buffer: ArrayBuffer;
+  readonly pollerKinds: readonly string[];
+  now(): number;
+  nothing(a: number, b: number, c: number): number;
+
+  pollerOpen(kind: string): number;
+  pollerClose(handle: number): number;
+  pollerDescribe(handle: number): NativePollerDescription;
+  pollerAdd(handle: number, fd: number, interest: number, slot: number, generation: number): number;
+  pollerModify(handle: number, fd: number, interest: number, slot: number, generation: number): number;
+  pollerRemove(handle: number, fd: number): number;
+  pollerWait(handle: number, events: Int32Array, timeoutMs: number): number;
+  pollerWake(handle: number): void;
+
+  socket(family: number): number;
+  bind(fd: number, family: number, host: string, port: number): number;
+  connect(fd: number, family: number, host: string, port: number): number;
+  listen(fd: number, backlog: number): number;
+  accept(fd: number): number;
+  recv(fd: number, start: number, length: number): number;
+  send(fd: number, start: number, length: number): number;
+  sendBytes(fd: number, bytes: Uint8Array, start: number, length: number): number;
+  shutdown(fd: number, how: number): number;
+  close(fd: number): number;
+  setOption(fd: number, option: number, value: number): number;
+  getOption(fd: number, option: number): number;
+  localAddress(fd: number): NativeAddress | number;
+  peerAddress(fd: number): NativeAddress | number;
+  socketPair(pair: Int32Array): number;
+  openReserve(): number;
+
+  read(fd: number, bytes: Uint8Array, start: number, length: number): number;
+  write(fd: number, bytes: Uint8Array, start: number, length: number): number;
+  pipe(ends: Int32Array): number;
+  duplicate(fd: number): number;
+  setNonBlocking(fd: number): number;
+  openPty(): number;
+  openPtySlave(master: number): number;
+  eventFd(initial: number): number;
+  timerFd(firstMs: number, intervalMs: number): number;
+  signalFd(signal: number): number;
+  inotify(path: string, mask: number): number;
+  pidFd(pid: number): number;
+  netlink(): number;
+
+  hostOpen(pump: () => number): { fd: number; state: ArrayBuffer } | null;
+  hostStart(): void;
+  hostStop(): void;
+  hostRef(ref: boolean): void;
+}
+
+export interface NativePollerDescription {
+  edge: boolean;
+  oneshot: boolean;
+  exclusive: boolean;
+  nestable: boolean;
+  fdMax: number;
+  resolutionMs: number;
+  fd: number;
+}
+
+export interface NativeAddress {
+  family: 4 | 6;
+  host: string;
+  port: number;
+}
+
+function load(): Binding {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const require = createRequire(import.meta.url);
+  const find = require('node-gyp-build') as (directory: string) => Binding;
+  try {
+    return find(root);
+  } catch (cause) {
+    throw new UnderloopError(
+      'ERR_NATIVE_MISSING',
+      `underloop's native addon could not be loaded for ${process.platform} ${process.arch}, Node ${process.version}. ` +
+        'Build it with `npm run build:native` in a checkout, or `npm rebuild underloop` in a project; ' +
+        'that needs a C++ compiler, make and python3.',
+      { cause },
+    );
+  }
+}
+
+/** The addon of this thread's environment. */
+export const binding: Binding = load();

@@ -1,0 +1,102 @@
+// Errors that say what was wrong, with which value, and what to do; and the checks that throw them before any syscall.
+
+import { inspect, getSystemErrorMap } from 'node:util';
+
+/** Codes of {@link UnderloopError}. System errors carry the system's own codes (ECONNRESET, ...) instead. */
+export type ErrorCode =
+  | 'ERR_ARGUMENT'
+  | 'ERR_BUSY'
+  | 'ERR_CLOSED'
+  | 'ERR_CONNECT_TIMEOUT'
+  | 'ERR_FD_REFUSED'
+  | 'ERR_FD_REGISTERED'
+  | 'ERR_FD_TOO_LARGE'
+  | 'ERR_HOST_NAME'
+  | 'ERR_NATIVE_MISSING'
+  | 'ERR_NOT_NESTABLE'
+  | 'ERR_NOT_REGISTERED'
+  | 'ERR_UNSUPPORTED'
+  | 'ERR_WRITE_AFTER_END';
+
+/** A mistake in the use of this package. `code` is stable; the message names argument, value and remedy. */
+export class UnderloopError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'UnderloopError';
+    this.code = code;
+  }
+}
+
+/** Where a system error happened. */
+export interface SystemErrorContext {
+  fd?: number;
+  address?: string;
+  port?: number;
+  /** A sentence with the remedy, added to the message. */
+  hint?: string;
+}
+
+/** A refusal by the kernel: `code` (ECONNRESET), `errno` (negative, as Node gives it), `syscall`, and where. */
+export class SystemError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+  readonly fd?: number;
+  readonly address?: string;
+  readonly port?: number;
+  constructor(syscall: string, errno: number, context: SystemErrorContext = {}) {
+    const [code, text] = getSystemErrorMap().get(errno) ?? [`E${String(-errno)}`, 'unknown error'];
+    const where =
+      context.address !== undefined
+        ? ` ${context.address.includes(':') ? `[${context.address}]` : context.address}:${String(context.port)}`
+        : context.fd !== undefined
+          ? ` fd ${String(context.fd)}`
+          : '';
+    super(`${syscall} ${code}${where}: ${text}${context.hint === undefined ? '' : `. ${context.hint}`}`);
+    this.name = 'SystemError';
+    this.code = code;
+    this.errno = errno;
+    this.syscall = syscall;
+    if (context.fd !== undefined) this.fd = context.fd;
+    if (context.address !== undefined) this.address = context.address;
+    if (context.port !== undefined) this.port = context.port;
+  }
+}
+
+/** An argument mistake: names the argument, what it must be, and what it was. */
+export function argumentError(name: string, expected: string, value: unknown): UnderloopError {
+  const shown = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 });
+  return new UnderloopError('ERR_ARGUMENT', `${name} must be ${expected}; got ${shown}`);
+}
+
+export function checkInteger(name: string, value: unknown, min: number, max: number): asserts value is number {
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
+    throw argumentError(name, `an integer from ${String(min)} to ${String(max)}`, value);
+  }
+}
+
+export function checkFd(name: string, value: unknown): asserts value is number {
+  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 0x7fffffff) {
+    throw argumentError(name, 'a file descriptor, an integer of at least 0', value);
+  }
+}
+
+export function checkPort(name: string, value: unknown): asserts value is number {
+  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 65535) {
+    throw argumentError(name, 'a port, an integer from 0 to 65535 (0: the system chooses)', value);
+  }
+}
+
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw argumentError(name, 'a function', value);
+}
+
+/** A delay or timeout in milliseconds: >= 0, fractions allowed. `Infinity` only where the caller says so. */
+export function checkMs(name: string, value: unknown, infinityAllowed = false): asserts value is number {
+  const good = typeof value === 'number' && value >= 0 && (infinityAllowed || value !== Infinity);
+  if (!good) {
+    const expected = infinityAllowed ? 'at least 0, or Infinity' : 'finite and at least 0';
+    throw argumentError(name, `a number of milliseconds, ${expected}`, value);
+  }
+}

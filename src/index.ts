@@ -1,0 +1,40 @@
+// The public face of underloop: what programs import.
+
+export { Reactor } from './reactor/reactor.js';
+export type { ReactorOptions } from './reactor/reactor.js';
+export type { Timer } from './reactor/timer-heap.js';
+export type { Task, Runnable } from './reactor/run-queue.js';
+export type { Watch, WatchHandler } from './reactor/watch.js';
+export { SilentObserver } from './reactor/observer.js';
+export type { InterestChange, ItemKind, Observer, TimeoutReason } from './reactor/observer.js';
+
+export { Poller } from './poller/any-fd.js';
+export type { PollerOptions, Registration } from './poller/any-fd.js';
+export {
+  ALWAYS_REPORTED,
+  ERROR,
+  EVENT_STRIDE,
+  HANGUP,
+  INVALID,
+  NONE,
+  PRIORITY,
+  READABLE,
+  READ_CLOSED,
+  WRITABLE,
+  describeReadiness,
+} from './poller/poller.js';
+export type { KernelPoller, PollerCapabilities, PollerKind, Trigger } from './poller/poller.js';
+export * as descriptors from './poller/descriptors.js';
+
+export { listen } from './net/listener.js';
+export type { ListenOptions, Listener, ListenerHandlers } from './net/listener.js';
+export { connect } from './net/connect.js';
+export type { ConnectOptions } from './net/connect.js';
+export { copy } from './net/connection.js';
+export type { Connection, ConnectionHandlers } from './net/connection.js';
+export { resolveHost } from './net/address.js';
+
+export { nativeKernel } from './kernel/native.js';
+export type { Kernel, SocketAddress, SocketOption } from './kernel/kernel.js';
+export { SystemError, UnderloopError } from './errors.js';
+export type { ErrorCode, SystemErrorContext } from './errors.js';

@@ -1,0 +1,109 @@
+// The real kernel: each call goes straight to the addon. One object per thread, since the read buffer is the thread's.
+
+import { binding } from '../binding.js';
+import type { KernelPoller, PollerCapabilities, PollerKind } from '../poller/poller.js';
+import type { Kernel, SocketAddress, SocketOption } from './kernel.js';
+
+// The order is that of kOptions in native/socket.cc.
+const socketOptions: readonly SocketOption[] = [
+  'error',
+  'reuseAddress',
+  'reusePort',
+  'ipv6Only',
+  'noDelay',
+  'keepAlive',
+  'keepAliveIdleS',
+  'receiveBufferBytes',
+  'sendBufferBytes',
+  'lingerS',
+];
+const optionNumber = Object.fromEntries(socketOptions.map((name, i) => [name, i])) as Record<
+  SocketOption,
+  number
+>;
+
+class NativePoller implements KernelPoller {
+  readonly capabilities: PollerCapabilities;
+  readonly fd: number;
+  #handle: number;
+
+  constructor(
+    readonly kind: PollerKind,
+    handle: number,
+  ) {
+    this.#handle = handle;
+    const { fd, fdMax, ...rest } = binding.pollerDescribe(handle);
+    this.fd = fd;
+    this.capabilities = { ...rest, fdMax: fdMax < 0 ? Infinity : fdMax };
+    leaked.register(this, handle, this);
+  }
+
+  add(fd: number, interest: number, slot: number, generation: number): number {
+    return binding.pollerAdd(this.#handle, fd, interest, slot, generation);
+  }
+  modify(fd: number, interest: number, slot: number, generation: number): number {
+    return binding.pollerModify(this.#handle, fd, interest, slot, generation);
+  }
+  remove(fd: number): number {
+    return binding.pollerRemove(this.#handle, fd);
+  }
+  wait(events: Int32Array, timeoutMs: number): number {
+    return binding.pollerWait(this.#handle, events, timeoutMs === Infinity ? -1 : timeoutMs);
+  }
+  wake(): void {
+    binding.pollerWake(this.#handle);
+  }
+  close(): void {
+    if (this.#handle < 0) return;
+    leaked.unregister(this);
+    binding.pollerClose(this.#handle);
+    this.#handle = -1;
+  }
+}
+
+// A poller that nobody closed gives its descriptors back when it is collected.
+const leaked = new FinalizationRegistry<number>((handle) => {
+  binding.pollerClose(handle);
+});
+
+class NativeKernel implements Kernel {
+  readonly name = 'native';
+  readonly buffer = new Uint8Array(binding.buffer);
+  readonly pollerKinds = binding.pollerKinds as readonly PollerKind[];
+
+  // The addon's own functions, so that a hot call crosses one boundary and no wrapper.
+  readonly now = binding.now;
+  readonly socket = binding.socket;
+  readonly listen = binding.listen;
+  readonly accept = binding.accept;
+  readonly recv = binding.recv;
+  readonly send = binding.send;
+  readonly sendBytes = binding.sendBytes;
+  readonly shutdown = binding.shutdown;
+  readonly close = binding.close;
+  readonly localAddress = binding.localAddress;
+  readonly peerAddress = binding.peerAddress;
+  readonly socketPair = binding.socketPair;
+  readonly openReserve = binding.openReserve;
+
+  openPoller(kind: PollerKind): KernelPoller | number {
+    const handle = binding.pollerOpen(kind);
+    return handle < 0 ? handle : new NativePoller(kind, handle);
+  }
+  bind(fd: number, address: SocketAddress): number {
+    return binding.bind(fd, address.family, address.host, address.port);
+  }
+  connect(fd: number, address: SocketAddress): number {
+    return binding.connect(fd, address.family, address.host, address.port);
+  }
+  setOption(fd: number, option: SocketOption, value: number): number {
+    return binding.setOption(fd, optionNumber[option], value);
+  }
+  getOption(fd: number, option: SocketOption): number {
+    return binding.getOption(fd, optionNumber[option]);
+  }
+}
+
+/** The kernel of this machine, for this thread. */
+export const nativeKernel: Kernel = new NativeKernel();
+

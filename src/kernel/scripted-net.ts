@@ -1,0 +1,208 @@
+// The scripted kernel's network: who holds which in-memory address, and how connections come about between them.
+
+import { constants } from 'node:os';
+import { READABLE } from '../poller/poller.js';
+import type { VirtualClock } from './clock.js';
+import type { SocketAddress } from './kernel.js';
+import { ANY_CHANGE } from './scripted-poller.js';
+import { Socket } from './scripted-socket.js';
+
+const E = constants.errno;
+
+/** net.ipv4.ip_local_port_range: where port 0 is looked for; ip(7). */
+const EPHEMERAL_FIRST = 32768;
+const EPHEMERAL_COUNT = 28232;
+/** net.core.somaxconn: the bound on every backlog; listen(2). */
+const BACKLOG_MAX = 4096;
+/** net.ipv4.tcp_syn_retries: a SYN goes out again after 1, 2, 4 ... seconds; ETIMEDOUT comes after 127 s; tcp(7). */
+const SYN_RETRIES = 6;
+
+/** What a network reads of the kernel's settings, at each call. */
+export interface NetworkSettings {
+  connectDelayMs: number;
+  connectsAtOnce: boolean;
+  socketBufferBytes: number;
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+/** Who has which port, and how connections come about. Every host name counts as this host. */
+export class Network {
+  readonly #clock: VirtualClock;
+  readonly #settings: NetworkSettings;
+  readonly #ports = new Map<number, Set<Socket>>();
+  #ephemeralCursor = 0;
+  #balance = 0;
+
+  constructor(clock: VirtualClock, settings: NetworkSettings) {
+    this.#clock = clock;
+    this.#settings = settings;
+  }
+
+  createSocket(transport: 'tcp' | 'pair', family: 4 | 6 = 4): Socket {
+    const bytes = this.#settings.socketBufferBytes;
+    const flags = {
+      reuseAddress: 0,
+      reusePort: 0,
+      ipv6Only: 0,
+      noDelay: 0,
+      keepAlive: 0,
+      keepAliveIdleS: 7200,
+    };
+    return new Socket(this, transport, family, {
+      ...flags,
+      receiveBufferBytes: bytes,
+      sendBufferBytes: bytes,
+      lingerS: -1,
+    });
+  }
+
+  createPair(): [Socket, Socket] {
+    const pair: [Socket, Socket] = [this.createSocket('pair'), this.createSocket('pair')];
+    this.#join(...pair);
+    return pair;
+  }
+
+  bind(socket: Socket, address: SocketAddress): number {
+    if (socket.local !== null || socket.state !== 'closed') return -E.EINVAL;
+    if (address.family !== socket.family) return -E.EAFNOSUPPORT;
+    const port = address.port || this.#ephemeralPort();
+    if (port === 0) return -E.EADDRINUSE;
+    const local = { ...address, port };
+    if (this.#rivals(socket, local).some((other) => !mayShare(socket, other))) return -E.EADDRINUSE;
+    this.#take(socket, local);
+    return 0;
+  }
+
+  listen(socket: Socket, backlog: number): number {
+    if (socket.transport === 'pair' || (socket.state !== 'closed' && socket.state !== 'listening'))
+      return -E.EINVAL;
+    if (socket.local === null) {
+      const status = this.bind(socket, {
+        family: socket.family,
+        host: socket.family === 4 ? '0.0.0.0' : '::',
+        port: 0,
+      });
+      if (status < 0) return status;
+    }
+    const { local } = socket;
+    const taken =
+      local !== null &&
+      this.#rivals(socket, local).some((other) => other.state === 'listening' && !mayShare(socket, other));
+    if (taken) return -E.EADDRINUSE;
+    // As unsigned as the kernel takes it: -1 asks for the most.
+    socket.backlog = Math.min(backlog >>> 0, BACKLOG_MAX);
+    socket.state = 'listening';
+    socket.readShut = socket.writeShut = false;
+    return 0;
+  }
+
+  connect(socket: Socket, address: SocketAddress): number {
+    if (socket.state === 'connecting') return -E.EALREADY;
+    if (socket.transport === 'pair' || socket.state !== 'closed') return -E.EISCONN;
+    if (address.family !== socket.family) return -E.EAFNOSUPPORT;
+    if (socket.error !== 0) return -socket.takeError();
+    const host = isWildcard(address.host) ? (address.family === 4 ? '127.0.0.1' : '::1') : address.host;
+    const port = socket.local?.port ?? this.#ephemeralPort();
+    if (port === 0) return -E.EADDRNOTAVAIL;
+    if (socket.local === null || isWildcard(socket.local.host))
+      this.#take(socket, { family: socket.family, host, port });
+    socket.readShut = socket.writeShut = socket.finReceived = false;
+    socket.state = 'connecting';
+    const target = { ...address, host };
+    const { connectDelayMs, connectsAtOnce } = this.#settings;
+    if (connectDelayMs > 0 && connectDelayMs < Infinity) {
+      socket.cancelHandshake = this.#clock.after(connectDelayMs, () => this.#handshake(socket, target, 0));
+      return -E.EINPROGRESS;
+    }
+    const settled = this.#handshake(socket, target, 0);
+    // Linux says EINPROGRESS even when the loopback has answered already; the BSDs may give the outcome itself.
+    return connectsAtOnce && settled ? 0 - socket.takeError() : -E.EINPROGRESS;
+  }
+
+  unbind(socket: Socket): void {
+    const port = socket.local?.port ?? 0;
+    const holders = this.#ports.get(port);
+    if (holders?.delete(socket) === true && holders.size === 0) this.#ports.delete(port);
+  }
+
+  /** One SYN. Returns whether it was answered, with yes or no. */
+  #handshake(client: Socket, target: SocketAddress, attempt: number): boolean {
+    const unanswered = this.#settings.connectDelayMs === Infinity;
+    const listener = unanswered ? undefined : this.#listenerAt(target);
+    if (listener === undefined && !unanswered) {
+      client.fail(E.ECONNREFUSED);
+      return true;
+    }
+    if (listener === undefined || listener.acceptQueue.length > listener.backlog) {
+      // A full queue (it holds one more than the backlog) drops the SYN; nobody is told, and it is sent again later.
+      client.cancelHandshake = this.#clock.after(1000 * 2 ** attempt, () => {
+        if (attempt < SYN_RETRIES) this.#handshake(client, target, attempt + 1);
+        else client.fail(E.ETIMEDOUT);
+      });
+      return false;
+    }
+    const server = new Socket(this, 'tcp', client.family, listener.options);
+    client.remote = target;
+    server.remote = client.local;
+    this.#take(server, target);
+    this.#join(client, server);
+    listener.acceptQueue.push(server);
+    client.signal(ANY_CHANGE);
+    listener.signal(READABLE);
+    return true;
+  }
+
+  #join(a: Socket, b: Socket): void {
+    a.peer = b;
+    b.peer = a;
+    a.state = b.state = 'connected';
+  }
+
+  #listenerAt(target: SocketAddress): Socket | undefined {
+    const open = [...(this.#ports.get(target.port) ?? [])].filter(
+      ({ state, family }) => state === 'listening' && family === target.family,
+    );
+    const exact = open.filter(({ local }) => local?.host === target.host);
+    const group =
+      exact.length > 0 ? exact : open.filter(({ local }) => local !== null && isWildcard(local.host));
+    // Linux spreads the connections of a SO_REUSEPORT group by hash; turns are as even, and repeatable.
+    return group.length > 1 ? group[this.#balance++ % group.length] : group[0];
+  }
+
+  #rivals(socket: Socket, { family, host, port }: SocketAddress): Socket[] {
+    return [...(this.#ports.get(port) ?? [])].filter((other) => {
+      const { local } = other;
+      if (other === socket || local?.family !== family) return false;
+      return local.host === host || isWildcard(local.host) || isWildcard(host);
+    });
+  }
+
+  #take(socket: Socket, local: SocketAddress): void {
+    socket.local = local;
+    const holders = this.#ports.get(local.port);
+    if (holders === undefined) this.#ports.set(local.port, new Set([socket]));
+    else holders.add(socket);
+  }
+
+  #ephemeralPort(): number {
+    for (let tries = 0; tries < EPHEMERAL_COUNT; tries++) {
+      const port = EPHEMERAL_FIRST + (this.#ephemeralCursor++ % EPHEMERAL_COUNT);
+      if (!this.#ports.has(port)) return port;
+    }
+    return 0;
+  }
+}
+
+/** socket(7): all of a port's holders asked for SO_REUSEPORT, or all for SO_REUSEADDR and none listens. */
+function mayShare(a: Socket, b: Socket): boolean {
+  if (a.options.reusePort !== 0 && b.options.reusePort !== 0) return true;
+  return (
+    a.options.reuseAddress !== 0 &&
+    b.options.reuseAddress !== 0 &&
+    a.state !== 'listening' &&
+    b.state !== 'listening'
+  );
+}

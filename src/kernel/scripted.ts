@@ -1,0 +1,299 @@
+// The scripted kernel: a whole kernel in memory, whose every result a test can also dictate. No system call, no wall clock.
+
+import { isIP } from 'node:net';
+import { constants } from 'node:os';
+import { READABLE, WRITABLE } from '../poller/poller.js';
+import type { KernelPoller } from '../poller/poller.js';
+import { VirtualClock } from './clock.js';
+import type { Kernel, SocketAddress, SocketOption } from './kernel.js';
+import { CallBook } from './scripted-calls.js';
+import type { KernelCall, ScriptableCall, ScriptedResult } from './scripted-calls.js';
+import { Network } from './scripted-net.js';
+import type { NetworkSettings } from './scripted-net.js';
+import { DescriptorTable, NullFile, ScriptedPoller } from './scripted-poller.js';
+import { Socket } from './scripted-socket.js';
+
+const E = constants.errno;
+
+/** What the simulated system is like. All can be changed at any time, through {@link ScriptedKernel.settings}. */
+export interface ScriptedSettings extends NetworkSettings {
+  /** RLIMIT_NOFILE: the bound on descriptor numbers, beyond which calls give EMFILE. Default: 1024. */
+  fdLimit: number;
+  /** Send and receive buffer of new sockets. Default: 64 KiB each. */
+  socketBufferBytes: number;
+  /** How long a connect takes; Infinity: nobody answers, and ETIMEDOUT comes after 127 s. Default: 0. */
+  connectDelayMs: number;
+  /** `connect` itself gives the outcome, as some systems do on the loopback, not EINPROGRESS and then readiness. Default: false. */
+  connectsAtOnce: boolean;
+}
+
+export interface ScriptedKernelOptions extends Partial<ScriptedSettings> {
+  /** Default: a new one that starts at 0. */
+  clock?: VirtualClock;
+  /** Size of {@link Kernel.buffer}. Default: 64 KiB. */
+  bufferBytes?: number;
+}
+
+const DEFAULTS: ScriptedSettings = {
+  fdLimit: 1024,
+  socketBufferBytes: 65536,
+  connectDelayMs: 0,
+  connectsAtOnce: false,
+};
+
+/** Options of TCP and IPv6 alone: a pair refuses them with EOPNOTSUPP. */
+const TCP_ONLY: readonly SocketOption[] = ['ipv6Only', 'noDelay', 'keepAliveIdleS'];
+
+/**
+ * A deterministic {@link Kernel} in memory, with the semantics of Linux: descriptor table, stream sockets, TCP over
+ * in-memory addresses, and epoll. Waiting moves its {@link VirtualClock}. Any call's results can be scripted, and recorded.
+ */
+export class ScriptedKernel implements Kernel {
+  readonly name = 'scripted';
+  readonly pollerKinds = ['scripted'] as const;
+  readonly buffer: Uint8Array;
+  readonly clock: VirtualClock;
+  readonly settings: ScriptedSettings;
+  readonly #table: DescriptorTable;
+  readonly #network: Network;
+  readonly #book: CallBook;
+  #readMax = Infinity;
+  #writeMax = Infinity;
+
+  constructor({ clock = new VirtualClock(), bufferBytes = 65536, ...settings }: ScriptedKernelOptions = {}) {
+    this.clock = clock;
+    this.buffer = new Uint8Array(bufferBytes);
+    this.settings = { ...DEFAULTS, ...settings };
+    this.#table = new DescriptorTable(this.settings);
+    this.#network = new Network(clock, this.settings);
+    this.#book = new CallBook(this);
+  }
+
+  // Scripting, recording and looking inside.
+
+  /**
+   * Dictates the results of the next calls of `call` on `fd` (null: on any fd; results for one fd go first). For `wait` and
+   * `wake` the fd is the poller's own. A number is returned as it is, and nothing else happens; a function gets the call's
+   * arguments and returns a number, or undefined to let the simulation answer.
+   */
+  script(call: ScriptableCall, fd: number | null, ...results: ScriptedResult[]): void {
+    this.#book.script(call, fd, results);
+  }
+
+  /** How many scripted results no call has used yet. */
+  get scriptsLeft(): number {
+    return this.#book.left;
+  }
+
+  /** Hears of every call, after it. Returns a function that ends this. Nothing is paid for it before the first one listens. */
+  onCall(listener: (call: KernelCall) => void): () => void {
+    return this.#book.listen(listener);
+  }
+
+  /** Switches the recording of {@link calls} on or off. */
+  record(on = true): void {
+    this.#book.record(on);
+  }
+
+  /** The calls made while recording was on, oldest first. A live list: set its length to 0 to begin afresh. */
+  get calls(): KernelCall[] {
+    return this.#book.calls;
+  }
+
+  /** Makes every poller that holds `fd` report `readiness` once, as far as it was asked for, though it is not so. */
+  setReady(fd: number, readiness: number): void {
+    for (const watcher of this.#table.get(fd)?.watchers ?? []) {
+      watcher.forced |= readiness;
+      watcher.poller.notice(watcher, readiness);
+    }
+  }
+
+  /** From here on no recv gives more than `bytes` at once; Infinity: as many as there are. */
+  shortReads(bytes: number): void {
+    this.#readMax = bytes;
+  }
+
+  /** From here on no send takes more than `bytes` at once; Infinity: as many as there is room for. */
+  shortWrites(bytes: number): void {
+    this.#writeMax = bytes;
+  }
+
+  /** The open descriptors, lowest first, pollers' own included: what a test compares to find a leak. */
+  openFds(): number[] {
+    return this.#table.list();
+  }
+
+  /** dup(2): another descriptor of the same open file. */
+  duplicate(fd: number): number {
+    const file = this.#table.get(fd);
+    return file === undefined ? -E.EBADF : this.#table.open(file);
+  }
+
+  /** The descriptor at the other end of `fd`; undefined when it has none (not accepted yet, closed). */
+  peerOf(fd: number): number | undefined {
+    const file = this.#table.get(fd);
+    const peer = file instanceof Socket ? file.peer : null;
+    const found = peer === null ? -1 : this.#table.find(peer);
+    return found < 0 ? undefined : found;
+  }
+
+  /** Sends `bytes` to `fd` as if its peer had: the same bounds and results, but never scripted, recorded or cut short. */
+  feed(fd: number, bytes: Uint8Array): number {
+    return this.#with(fd, (socket) => socket.peer?.transmit(bytes) ?? -E.ENOTCONN);
+  }
+
+  /** Interest and trigger with which `poller` holds `fd` (a spent oneshot has its trigger alone); undefined if it does not. */
+  interestOf(poller: KernelPoller, fd: number): number | undefined {
+    return poller instanceof ScriptedPoller ? poller.interestOf(fd) : undefined;
+  }
+
+  // The kernel itself.
+
+  now(): number {
+    return this.clock.now();
+  }
+
+  openPoller(kind: string): KernelPoller | number {
+    if (kind !== 'scripted') return -E.EINVAL;
+    if (this.#table.full) return -E.EMFILE;
+    const poller = new ScriptedPoller(this.#table, this.clock);
+    this.#book.adopt(poller);
+    return poller;
+  }
+
+  socket(family: 4 | 6): number {
+    return this.#table.open(this.#network.createSocket('tcp', family));
+  }
+
+  socketPair(pair: Int32Array): number {
+    if (pair.length < 2) return -E.EINVAL;
+    const [a, b] = this.#network.createPair();
+    const first = this.#table.open(a);
+    if (first < 0) return first;
+    const second = this.#table.open(b);
+    if (second < 0) {
+      this.#table.close(first);
+      return second;
+    }
+    pair.set([first, second]);
+    return 0;
+  }
+
+  openReserve(): number {
+    return this.#table.open(new NullFile());
+  }
+
+  bind(fd: number, address: SocketAddress): number {
+    return this.#with(fd, (socket) => (isNumeric(address) ? this.#network.bind(socket, address) : -E.EINVAL));
+  }
+
+  listen(fd: number, backlog: number): number {
+    return this.#with(fd, (socket) => this.#network.listen(socket, backlog));
+  }
+
+  connect(fd: number, address: SocketAddress): number {
+    return this.#with(fd, (socket) =>
+      isNumeric(address) ? this.#network.connect(socket, address) : -E.EINVAL,
+    );
+  }
+
+  accept(fd: number): number {
+    // Linux takes the number before it looks at the queue: EMFILE leaves the connection there, and the listener readable.
+    if (this.#table.get(fd) !== undefined && this.#table.full) return -E.EMFILE;
+    return this.#with(fd, (listener) => {
+      if (listener.state !== 'listening') return -E.EINVAL;
+      const socket = listener.acceptQueue.shift();
+      return socket === undefined ? -E.EAGAIN : this.#table.open(socket);
+    });
+  }
+
+  recv(fd: number, start: number, length: number): number {
+    if (!within(this.buffer, start, length)) return -E.EFAULT;
+    return this.#with(fd, (socket) => {
+      const count = socket.receive(this.buffer.subarray(start, start + Math.min(length, this.#readMax)));
+      // epoll(7) lets edge-triggered readers take a short read for "drained". So that it stays true here, the rest counts
+      // as having come in just afterwards: a new edge.
+      if (count > 0 && count < length && socket.unread > 0) socket.signal(READABLE);
+      return count;
+    });
+  }
+
+  send(fd: number, start: number, length: number): number {
+    return this.#send(fd, this.buffer, start, length);
+  }
+
+  sendBytes(fd: number, bytes: Uint8Array, start: number, length: number): number {
+    return this.#send(fd, bytes, start, length);
+  }
+
+  #send(fd: number, bytes: Uint8Array, start: number, length: number): number {
+    if (!within(bytes, start, length)) return -E.EFAULT;
+    return this.#with(fd, (socket) => {
+      const count = socket.transmit(bytes.subarray(start, start + Math.min(length, this.#writeMax)));
+      // As in recv: after a write cut short with room left, the room counts as having come just afterwards.
+      if (count > 0 && count < length && socket.writable) socket.signal(WRITABLE);
+      return count;
+    });
+  }
+
+  shutdown(fd: number, how: number): number {
+    return this.#with(fd, (socket) => socket.shutdown(how));
+  }
+
+  close(fd: number): number {
+    return this.#table.close(fd);
+  }
+
+  setOption(fd: number, option: SocketOption, value: number): number {
+    return this.#with(fd, (socket) => {
+      if (option === 'error') return -E.ENOPROTOOPT;
+      if (socket.transport === 'pair' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
+      if (option === 'lingerS') socket.options.lingerS = value;
+      else if (option === 'receiveBufferBytes' || option === 'sendBufferBytes')
+        socket.options[option] = Math.max(1, value);
+      else if (option !== 'keepAliveIdleS') socket.options[option] = value === 0 ? 0 : 1;
+      else if (value >= 1 && value <= 32767) socket.options.keepAliveIdleS = value;
+      else return -E.EINVAL;
+      socket.spaceFreed();
+      socket.peer?.spaceFreed();
+      return 0;
+    });
+  }
+
+  getOption(fd: number, option: SocketOption): number {
+    return this.#with(fd, (socket) => {
+      if (option === 'error') return socket.takeError();
+      if (option === 'lingerS') return -E.ENOPROTOOPT;
+      if (socket.transport === 'pair' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
+      return socket.options[option];
+    });
+  }
+
+  localAddress(fd: number): SocketAddress | number {
+    return this.#with(fd, ({ transport, family, local }) => {
+      if (transport === 'pair') return -E.EAFNOSUPPORT;
+      return local ?? { family, host: family === 4 ? '0.0.0.0' : '::', port: 0 };
+    });
+  }
+
+  peerAddress(fd: number): SocketAddress | number {
+    return this.#with(fd, ({ transport, state, remote }) => {
+      if (transport === 'pair') return -E.EAFNOSUPPORT;
+      return state === 'connected' && remote !== null ? remote : -E.ENOTCONN;
+    });
+  }
+
+  #with<T>(fd: number, use: (socket: Socket) => T): T | number {
+    const file = this.#table.get(fd);
+    if (file === undefined) return -E.EBADF;
+    return file instanceof Socket ? use(file) : -E.ENOTSOCK;
+  }
+}
+
+function within(bytes: Uint8Array, start: number, length: number): boolean {
+  return start >= 0 && length >= 0 && start + length <= bytes.length;
+}
+
+function isNumeric({ family, host }: SocketAddress): boolean {
+  return isIP(host) === family;
+}

@@ -1,0 +1,51 @@
+// Numeric addresses, and host names through the runtime's resolver.
+
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { SystemError, UnderloopError, argumentError, checkPort } from '../errors.js';
+import type { SocketAddress } from '../kernel/kernel.js';
+
+/** A numeric host and a port as a socket address; null when `host` is a name. */
+export function numericAddress(host: string, port: number): SocketAddress | null {
+  const family = isIP(host);
+  return family === 0 ? null : { family: family as 4 | 6, host, port };
+}
+
+/** Checks `host` and `port` and gives the address. Throws ERR_HOST_NAME for a name: see {@link resolveHost}. */
+export function checkAddress(prefix: string, host: unknown, port: unknown): SocketAddress {
+  checkHost(`${prefix}.host`, host);
+  checkPort(`${prefix}.port`, port);
+  const address = numericAddress(host, port);
+  if (address === null) {
+    throw new UnderloopError(
+      'ERR_HOST_NAME',
+      `${prefix}.host must be a numeric address such as 127.0.0.1 or ::1; got the name '${host}'. ` +
+        'Resolve it first: `host: (await resolveHost(name)).host`',
+    );
+  }
+  return address;
+}
+
+export function checkHost(name: string, host: unknown): asserts host is string {
+  if (typeof host !== 'string' || host === '' || host.includes('\0')) {
+    throw argumentError(name, 'an address or a host name', host);
+  }
+}
+
+/**
+ * The first address of a host name, by the runtime's resolver. getaddrinfo(3) blocks its thread on files and network,
+ * so no readiness can stand for it; the runtime runs it on its thread pool, and the reactor goes on meanwhile.
+ */
+export async function resolveHost(host: string): Promise<{ family: 4 | 6; host: string }> {
+  checkHost('host', host);
+  try {
+    const { address, family } = await lookup(host);
+    return { family: family as 4 | 6, host: address };
+  } catch (cause) {
+    const { errno, code } = cause as NodeJS.ErrnoException;
+    if (typeof errno !== 'number') throw cause;
+    const error = new SystemError('getaddrinfo', errno, { hint: `No address was found for '${host}' (${String(code)})` });
+    error.cause = cause;
+    throw error;
+  }
+}

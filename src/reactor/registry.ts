@@ -1,0 +1,197 @@
+// Owns registrations: which fd, what interest, whose handler; gives out tokens (slot and generation), never a bare fd.
+
+import { SystemError, UnderloopError } from '../errors.js';
+import { EBADF, EEXIST, ENOENT, ENOSPC, ENOTSUP, EPERM, ERANGE } from '../kernel/errno.js';
+import { NONE, INTEREST_MASK } from '../poller/poller.js';
+import type { KernelPoller } from '../poller/poller.js';
+import type { InterestChange, Observer } from './observer.js';
+
+/** The highest generation; the next is 1 again. 2^31 reuses of one slot within one batch cannot happen. */
+const GENERATION_MAX = 0x7fffffff;
+
+/**
+ * Registrations of one poller. Plain arrays indexed by slot: 16 bytes and one reference per registration, and nothing
+ * is allocated per event. A registration without interest is *parked*: known here, but taken out of the kernel's set,
+ * since a hang-up is reported whatever the interest and a level-triggered one would be reported for ever (epoll_ctl(2)).
+ */
+export class Registry<Source> {
+  private fds = new Int32Array(16);
+  private generations = new Int32Array(16).fill(1);
+  private interests = new Int32Array(16);
+  private triggers = new Int32Array(16);
+  private sources: (Source | null)[] = [];
+  private slotByFd = new Int32Array(64).fill(-1);
+  private readonly free: number[] = [];
+  /** How many slots have been used; slots at or above it are unknown. */
+  private used = 0;
+  /** Live registrations. */
+  size = 0;
+
+  constructor(
+    readonly poller: KernelPoller,
+    private readonly observer: Observer | null = null,
+  ) {}
+
+  /** Registers `fd` and returns its slot. Throws a coded error that explains a refusal. */
+  add(fd: number, interest: number, trigger: number, source: Source): number {
+    const before = fd < this.slotByFd.length ? (this.slotByFd[fd] as number) : -1;
+    if (before >= 0 && this.interests[before] === NONE) throw registeredTwice(fd);
+    const slot = this.free.length > 0 ? (this.free.pop() as number) : this.nextSlot();
+    const generation = this.generations[slot] as number;
+    if (interest !== NONE) {
+      const result = this.poller.add(fd, interest | trigger, slot, generation);
+      if (result < 0) {
+        this.free.push(slot);
+        throw explain(result, fd, this.poller);
+      }
+      // The kernel did not know this number: whoever had it closed the descriptor without deregistering it.
+      if (before >= 0) this.release(before);
+    }
+    this.growFds(fd);
+    this.slotByFd[fd] = slot;
+    this.fds[slot] = fd;
+    this.interests[slot] = interest;
+    this.triggers[slot] = trigger;
+    this.sources[slot] = source;
+    this.size++;
+    this.tell('add', slot, interest);
+    return slot;
+  }
+
+  /** Changes the interest of a live slot. In edge and oneshot mode the same interest again rearms it. */
+  setInterest(slot: number, interest: number): void {
+    const old = this.interests[slot] as number;
+    const trigger = this.triggers[slot] as number;
+    if (old === interest && trigger === 0) return;
+    const fd = this.fds[slot] as number;
+    const generation = this.generations[slot] as number;
+    let result = 0;
+    if (interest === NONE) {
+      if (old !== NONE) result = this.poller.remove(fd);
+    } else if (old === NONE) {
+      result = this.poller.add(fd, interest | trigger, slot, generation);
+    } else {
+      result = this.poller.modify(fd, interest | trigger, slot, generation);
+    }
+    if (result < 0) throw explain(result, fd, this.poller);
+    this.interests[slot] = interest;
+    this.tell(interest === NONE ? 'park' : 'modify', slot, interest);
+  }
+
+  /** Takes a slot out, of the kernel's set too. Do this before closing the fd, always. */
+  remove(slot: number): void {
+    // A refusal changes nothing: the fd was closed behind our back, and the kernel has dropped it already.
+    if (this.interests[slot] !== NONE) this.poller.remove(this.fds[slot] as number);
+    this.tell('remove', slot, NONE);
+    this.release(slot);
+  }
+
+  private release(slot: number): void {
+    const fd = this.fds[slot] as number;
+    if (this.slotByFd[fd] === slot) this.slotByFd[fd] = -1;
+    const generation = this.generations[slot] as number;
+    this.generations[slot] = generation === GENERATION_MAX ? 1 : generation + 1;
+    this.interests[slot] = NONE;
+    this.sources[slot] = null;
+    this.free.push(slot);
+    this.size--;
+  }
+
+  /** Whether the token still names the registration that it was given for. */
+  isCurrent(slot: number, generation: number): boolean {
+    return slot < this.used && this.generations[slot] === generation && this.sources[slot] !== null;
+  }
+
+  source(slot: number): Source | null {
+    return this.sources[slot] ?? null;
+  }
+  fd(slot: number): number {
+    return this.fds[slot] as number;
+  }
+  interest(slot: number): number {
+    return (this.interests[slot] as number) & INTEREST_MASK;
+  }
+  generation(slot: number): number {
+    return this.generations[slot] as number;
+  }
+
+  /** The live slots, in no particular order. For shutting down and for looking at, not for hot paths. */
+  *slots(): Generator<number> {
+    for (let slot = 0; slot < this.used; slot++) if (this.sources[slot] !== null) yield slot;
+  }
+
+  private nextSlot(): number {
+    const slot = this.used++;
+    if (slot >= this.fds.length) {
+      this.fds = grown(this.fds);
+      this.interests = grown(this.interests);
+      this.triggers = grown(this.triggers);
+      this.generations = grown(this.generations).fill(1, slot);
+    }
+    this.sources.push(null);
+    return slot;
+  }
+
+  private growFds(fd: number): void {
+    while (fd >= this.slotByFd.length) this.slotByFd = grown(this.slotByFd).fill(-1, this.slotByFd.length);
+  }
+
+  private tell(change: InterestChange, slot: number, interest: number): void {
+    if (this.observer === null) return;
+    this.observer.interest(change, this.fd(slot), interest, slot, this.generation(slot));
+  }
+}
+
+function grown(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const bigger = new Int32Array(array.length * 2);
+  bigger.set(array);
+  return bigger;
+}
+
+function registeredTwice(fd: number): UnderloopError {
+  return new UnderloopError(
+    'ERR_FD_REGISTERED',
+    `fd ${String(fd)} is registered with this poller already; change its interest instead of adding it again`,
+  );
+}
+
+/** Turns a poller's refusal into an error that says why. Sources: epoll_ctl(2), poll(2), select(2). */
+export function explain(result: number, fd: number, poller: KernelPoller): Error {
+  const kind = poller.kind;
+  switch (result) {
+    case EPERM:
+      return new UnderloopError(
+        'ERR_FD_REFUSED',
+        `fd ${String(fd)} cannot be waited on: it is a regular file, a directory or a device such as /dev/null, and ` +
+          `${kind} knows readiness only for what can be "not ready yet" (sockets, pipes, terminals, timers, ...). ` +
+          'A read from a file always "can" be done and may still block on the disk: hand it to an executor (a thread pool) instead',
+      );
+    case EEXIST:
+      return registeredTwice(fd);
+    case ENOENT:
+      return new UnderloopError(
+        'ERR_NOT_REGISTERED',
+        `fd ${String(fd)} is not in the kernel's ${kind} set: it was removed, or closed while it was registered`,
+      );
+    case ERANGE:
+      return new UnderloopError(
+        'ERR_FD_TOO_LARGE',
+        `fd ${String(fd)} is too large for select: its sets have FD_SETSIZE (${String(poller.capabilities.fdMax)}) bits. ` +
+          "Use the poller 'epoll', 'kqueue' or 'poll'",
+      );
+    case ENOTSUP:
+      return new UnderloopError(
+        'ERR_UNSUPPORTED',
+        `${kind} has no such trigger; ask poller.capabilities what it can do`,
+      );
+    case EBADF:
+      return new SystemError(`${kind}_add`, result, { fd, hint: 'The descriptor is not open' });
+    case ENOSPC:
+      return new SystemError('epoll_ctl', result, {
+        fd,
+        hint: 'The limit of epoll watches per user is reached: raise /proc/sys/fs/epoll/max_user_watches',
+      });
+    default:
+      return new SystemError(kind === 'epoll' ? 'epoll_ctl' : `${kind}_add`, result, { fd });
+  }
+}

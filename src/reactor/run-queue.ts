@@ -1,0 +1,44 @@
+// A first-in, first-out queue of things to run: a ring that grows by doubling and allocates nothing per item.
+
+/** Something that the reactor runs. `value` is a readiness for what waits on an fd, 0 for everything else. */
+export interface Runnable {
+  run(value: number): void;
+}
+
+/** A task is a plain function, or a {@link Runnable} where no closure shall be made per event. */
+export type Task = Runnable | (() => void);
+
+export class RunQueue {
+  // Both rings have a power of two places, so that the position is a mask and not a division.
+  private tasks: (Task | null)[] = new Array<Task | null>(16).fill(null);
+  private mask = 15;
+  private head = 0;
+  private size = 0;
+
+  get length(): number {
+    return this.size;
+  }
+
+  push(task: Task): void {
+    if (this.size > this.mask) this.grow();
+    this.tasks[(this.head + this.size) & this.mask] = task;
+    this.size++;
+  }
+
+  /** The oldest task. Call it only when {@link length} is above 0. */
+  shift(): Task {
+    const task = this.tasks[this.head] as Task;
+    this.tasks[this.head] = null; // keeps nothing alive that has run
+    this.head = (this.head + 1) & this.mask;
+    this.size--;
+    return task;
+  }
+
+  private grow(): void {
+    const bigger = new Array<Task | null>((this.mask + 1) * 2).fill(null);
+    for (let i = 0; i < this.size; i++) bigger[i] = this.tasks[(this.head + i) & this.mask] ?? null;
+    this.tasks = bigger;
+    this.mask = bigger.length - 1;
+    this.head = 0;
+  }
+}

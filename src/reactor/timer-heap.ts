@@ -1,0 +1,144 @@
+// Pending timers in a 4-ary heap, ordered by deadline and then by creation.
+
+import type { Runnable } from './run-queue.js';
+
+/** One timer. Made by {@link Reactor.setTimer}; cancel it with {@link cancel}. */
+export class Timer implements Runnable {
+  /** Place in the heap; -1: not in it (due and in a batch, run, or cancelled). @internal */
+  place = -1;
+  /** @internal */
+  referenced = true;
+
+  /** @internal */
+  constructor(
+    private readonly heap: TimerHeap,
+    /** When it is due, on the reactor's clock. */
+    readonly deadlineMs: number,
+    /** Order of creation: what decides between equal deadlines. */
+    readonly sequence: number,
+    private callback: (() => void) | null,
+  ) {}
+
+  /** Whether it can still fire. */
+  get pending(): boolean {
+    return this.callback !== null;
+  }
+
+  /** Never fires afterwards, even if it is due and its turn's batch is being dispatched. Idempotent. */
+  cancel(): void {
+    this.callback = null;
+    this.heap.remove(this);
+  }
+
+  /** Keeps `run()` going while it is pending (the default). */
+  ref(): this {
+    if (!this.referenced && this.place >= 0) this.heap.referenced++;
+    this.referenced = true;
+    return this;
+  }
+
+  /** No longer keeps `run()` going. */
+  unref(): this {
+    if (this.referenced && this.place >= 0) this.heap.referenced--;
+    this.referenced = false;
+    return this;
+  }
+
+  /** @internal */
+  run(): void {
+    const callback = this.callback;
+    this.callback = null;
+    if (callback !== null) callback();
+  }
+
+  [Symbol.dispose](): void {
+    this.cancel();
+  }
+}
+
+export class TimerHeap {
+  // Four children per node: half the levels of a binary heap, and siblings share a cache line.
+  private readonly timers: Timer[] = [];
+  private nextSequence = 0;
+  /** How many pending timers keep the reactor alive. */
+  referenced = 0;
+
+  get size(): number {
+    return this.timers.length;
+  }
+
+  /** The nearest deadline; Infinity when there is none. */
+  get nearestMs(): number {
+    const first = this.timers[0];
+    return first === undefined ? Infinity : first.deadlineMs;
+  }
+
+  add(deadlineMs: number, callback: () => void): Timer {
+    const timer = new Timer(this, deadlineMs, this.nextSequence++, callback);
+    this.timers.push(timer);
+    this.referenced++;
+    this.siftUp(timer, this.timers.length - 1);
+    return timer;
+  }
+
+  remove(timer: Timer): void {
+    const place = timer.place;
+    if (place < 0) return;
+    timer.place = -1;
+    if (timer.referenced) this.referenced--;
+    const last = this.timers.pop() as Timer;
+    if (last === timer) return;
+    this.siftDown(last, place);
+    this.siftUp(last, last.place);
+  }
+
+  /** Takes out the timers due at `nowMs`, at most `max` of them, and appends them to `due` in their order. */
+  takeDue(nowMs: number, due: Timer[], max: number): void {
+    while (due.length < max) {
+      const first = this.timers[0];
+      if (first === undefined || first.deadlineMs > nowMs) return;
+      this.remove(first);
+      due.push(first);
+    }
+  }
+
+  private siftUp(timer: Timer, place: number): void {
+    while (place > 0) {
+      const parentPlace = (place - 1) >> 2;
+      const parent = this.timers[parentPlace] as Timer;
+      if (!before(timer, parent)) break;
+      this.put(parent, place);
+      place = parentPlace;
+    }
+    this.put(timer, place);
+  }
+
+  private siftDown(timer: Timer, place: number): void {
+    const size = this.timers.length;
+    for (;;) {
+      let least = timer;
+      let leastPlace = place;
+      const end = Math.min(place * 4 + 5, size);
+      for (let child = place * 4 + 1; child < end; child++) {
+        const candidate = this.timers[child] as Timer;
+        if (before(candidate, least)) {
+          least = candidate;
+          leastPlace = child;
+        }
+      }
+      if (least === timer) break;
+      this.put(least, place);
+      place = leastPlace;
+    }
+    this.put(timer, place);
+  }
+
+  private put(timer: Timer, place: number): void {
+    this.timers[place] = timer;
+    timer.place = place;
+  }
+}
+
+function before(a: Timer, b: Timer): boolean {
+  return a.deadlineMs < b.deadlineMs || (a.deadlineMs === b.deadlineMs && a.sequence < b.sequence);
+}

@@ -100,10 +100,10 @@ export class Network {
   }
 
   connect(socket: Socket, address: SocketAddress): number {
-    if (socket.state === 'connecting') return -E.EALREADY;
-    if (socket.transport === 'pair' || socket.state !== 'closed') return -E.EISCONN;
+    if (socket.transport === 'pair' || socket.state === 'listening' || socket.connectStage === 'done')
+      return -E.EISCONN;
     if (address.family !== socket.family) return -E.EAFNOSUPPORT;
-    if (socket.error !== 0) return -socket.takeError();
+    if (socket.connectStage === 'begun') return this.#connectOutcome(socket);
     const host = isWildcard(address.host) ? (address.family === 4 ? '127.0.0.1' : '::1') : address.host;
     const port = socket.local?.port ?? this.#ephemeralPort();
     if (port === 0) return -E.EADDRNOTAVAIL;
@@ -111,6 +111,7 @@ export class Network {
       this.#take(socket, { family: socket.family, host, port });
     socket.readShut = socket.writeShut = socket.finReceived = false;
     socket.state = 'connecting';
+    socket.connectStage = 'begun';
     const target = { ...address, host };
     const { connectDelayMs, connectsAtOnce } = this.#settings;
     if (connectDelayMs > 0 && connectDelayMs < Infinity) {
@@ -119,7 +120,14 @@ export class Network {
     }
     const settled = this.#handshake(socket, target, 0);
     // Linux says EINPROGRESS even when the loopback has answered already; the BSDs may give the outcome itself.
-    return connectsAtOnce && settled ? 0 - socket.takeError() : -E.EINPROGRESS;
+    return connectsAtOnce && settled ? this.#connectOutcome(socket) : -E.EINPROGRESS;
+  }
+
+  /** What a connect after EINPROGRESS tells: the outcome, once, and ECONNABORTED if SO_ERROR was read in between. */
+  #connectOutcome(socket: Socket): number {
+    if (socket.state === 'connecting') return -E.EALREADY;
+    socket.connectStage = socket.state === 'connected' ? 'done' : 'none';
+    return socket.state === 'connected' ? 0 : -(socket.takeError() || E.ECONNABORTED);
   }
 
   unbind(socket: Socket): void {
@@ -145,6 +153,7 @@ export class Network {
       return false;
     }
     const server = new Socket(this, 'tcp', client.family, listener.options);
+    server.connectStage = 'done';
     client.remote = target;
     server.remote = client.local;
     this.#take(server, target);

@@ -221,7 +221,6 @@ export class ScriptedPoller extends OpenFile implements KernelPoller {
   }
 
   wake(): void {
-    if (this.#closed) return;
     this.#woken = true;
     this.signal(READABLE);
   }

@@ -56,6 +56,8 @@ export class Socket extends OpenFile {
   readonly options: SocketOptions;
   /** `closed` is TCP_CLOSE: not connected yet, or not any more. */
   state: 'closed' | 'connecting' | 'connected' | 'listening' = 'closed';
+  /** What connect(2) has said so far: after EINPROGRESS it has an outcome to tell, to the next call of it. */
+  connectStage: 'none' | 'begun' | 'done' = 'none';
   peer: Socket | null = null;
   local: SocketAddress | null = null;
   remote: SocketAddress | null = null;
@@ -232,6 +234,7 @@ export class Socket extends OpenFile {
   #abandon(): void {
     this.cancelHandshake?.();
     this.state = 'closed';
+    this.connectStage = 'none';
     for (const waiting of this.acceptQueue.splice(0)) {
       waiting.options.lingerS = 0;
       waiting.dispose();

@@ -1,7 +1,7 @@
 // Entry of the addon: makes the environment and exports every mechanism to src/binding.ts.
 #include <napi.h>
 
-#include <cstring>
+#include <unistd.h>
 
 #include "environment.h"
 #include "host.h"
@@ -27,7 +27,23 @@ napi_value SharedBlock::ToArrayBuffer(napi_env env) {
   return result;
 }
 
+void OpenDescriptors::CloseAll() {
+  for (size_t fd = 0; fd < open_.size(); fd++) {
+    if (open_[fd]) close(static_cast<int>(fd));
+  }
+  open_.clear();
+}
+
+void Environment::ClosePoller(int32_t handle) {
+  OpenPoller& open = pollers[static_cast<size_t>(handle)];
+  open.poller.reset();
+  if (open.events != nullptr) open.events->Unref();
+  open.events = nullptr;
+}
+
 Environment::~Environment() {
+  for (size_t i = 0; i < pollers.size(); i++) ClosePoller(static_cast<int32_t>(i));
+  descriptors.CloseAll();
   if (host != nullptr) host->Detach();
   if (buffer != nullptr) buffer->Unref();
 }

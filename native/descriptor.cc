@@ -26,6 +26,12 @@ namespace {
 
 napi_value OrError(napi_env env, int result) { return Result(env, result >= 0 ? result : -errno); }
 
+// The same for a call that makes a descriptor.
+template <size_t N>
+napi_value Made(napi_env env, const Arguments<N>& arguments, int fd) {
+  return Result(env, arguments.environment->descriptors.Opened(fd >= 0 ? fd : -errno));
+}
+
 // The bytes [start, start + length) of a Uint8Array, or null.
 uint8_t* Bytes(napi_env env, napi_value value, int32_t start, int32_t length) {
   napi_typedarray_type type;
@@ -69,14 +75,13 @@ napi_value Pipe(napi_env env, napi_callback_info info) {
 #else
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return Result(env, -errno);
 #endif
-  static_cast<int32_t*>(data)[0] = ends[0];
-  static_cast<int32_t*>(data)[1] = ends[1];
+  for (int i = 0; i < 2; i++) static_cast<int32_t*>(data)[i] = arguments.environment->descriptors.Opened(ends[i]);
   return Result(env, 0);
 }
 
 napi_value Duplicate(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  return OrError(env, fcntl(arguments.Int(0), F_DUPFD_CLOEXEC, 0));
+  return Made(env, arguments, fcntl(arguments.Int(0), F_DUPFD_CLOEXEC, 0));
 }
 
 napi_value SetNonBlocking(napi_env env, napi_callback_info info) {
@@ -87,7 +92,8 @@ napi_value SetNonBlocking(napi_env env, napi_callback_info info) {
 }
 
 // () => the master's fd of a new pseudo-terminal
-napi_value OpenPty(napi_env env, napi_callback_info) {
+napi_value OpenPty(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
   const int fd = posix_openpt(O_RDWR | O_NOCTTY);
   if (fd < 0) return Result(env, -errno);
   fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -97,7 +103,7 @@ napi_value OpenPty(napi_env env, napi_callback_info) {
     close(fd);
     return Result(env, error);
   }
-  return Result(env, fd);
+  return Made(env, arguments, fd);
 }
 
 // (master) => the slave's fd
@@ -105,14 +111,14 @@ napi_value OpenPtySlave(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const char* name = ptsname(arguments.Int(0));
   if (name == nullptr) return Result(env, -errno);
-  return OrError(env, open(name, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
+  return Made(env, arguments, open(name, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK));
 }
 
 #ifdef __linux__
 
 napi_value EventFd(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  return OrError(env, eventfd(static_cast<unsigned>(arguments.Int(0)), EFD_CLOEXEC | EFD_NONBLOCK));
+  return Made(env, arguments, eventfd(static_cast<unsigned>(arguments.Int(0)), EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 // (firstMs, intervalMs): CLOCK_MONOTONIC; an interval of 0 fires once
@@ -128,7 +134,15 @@ napi_value TimerFd(napi_env env, napi_callback_info info) {
     close(fd);
     return Result(env, error);
   }
-  return Result(env, fd);
+  return Made(env, arguments, fd);
+}
+
+// (fd, firstMs): sets it anew, once; what had expired is forgotten. 0 disarms it (timerfd_settime(2)).
+napi_value TimerFdSet(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  itimerspec setting{};
+  setting.it_value = ToTimespec(arguments.Double(1));
+  return OrError(env, timerfd_settime(arguments.Int(0), 0, &setting, nullptr));
 }
 
 // (signal): blocks the signal in this thread and gives a descriptor that reports it. Other threads of the process
@@ -139,7 +153,7 @@ napi_value SignalFd(napi_env env, napi_callback_info info) {
   sigemptyset(&set);
   if (sigaddset(&set, arguments.Int(0)) != 0) return Result(env, -errno);
   if (const int error = pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0) return Result(env, -error);
-  return OrError(env, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  return Made(env, arguments, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 // (path, mask) => fd watching that one path
@@ -153,7 +167,7 @@ napi_value Inotify(napi_env env, napi_callback_info info) {
     close(fd);
     return Result(env, error);
   }
-  return Result(env, fd);
+  return Made(env, arguments, fd);
 }
 
 #ifndef SYS_pidfd_open
@@ -162,11 +176,12 @@ napi_value Inotify(napi_env env, napi_callback_info info) {
 // (pid) => readable when the process has ended. Always close-on-exec (pidfd_open(2)).
 napi_value PidFd(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
-  return OrError(env, static_cast<int>(syscall(SYS_pidfd_open, arguments.Int(0), 0)));
+  return Made(env, arguments, static_cast<int>(syscall(SYS_pidfd_open, arguments.Int(0), 0)));
 }
 
 // () => a route netlink socket subscribed to link changes
-napi_value Netlink(napi_env env, napi_callback_info) {
+napi_value Netlink(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
   const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
   if (fd < 0) return Result(env, -errno);
   sockaddr_nl address{};
@@ -177,13 +192,13 @@ napi_value Netlink(napi_env env, napi_callback_info) {
     close(fd);
     return Result(env, error);
   }
-  return Result(env, fd);
+  return Made(env, arguments, fd);
 }
 
 #else
 
 napi_value Missing(napi_env env, napi_callback_info) { return Result(env, -ENOSYS); }
-constexpr napi_callback EventFd = Missing, TimerFd = Missing, SignalFd = Missing, Inotify = Missing,
+constexpr napi_callback EventFd = Missing, TimerFd = Missing, TimerFdSet = Missing, SignalFd = Missing, Inotify = Missing,
                         PidFd = Missing, Netlink = Missing;
 
 #endif
@@ -200,6 +215,7 @@ void ExportDescriptors(Environment* environment, napi_value exports) {
   Export(environment, exports, "openPtySlave", OpenPtySlave);
   Export(environment, exports, "eventFd", EventFd);
   Export(environment, exports, "timerFd", TimerFd);
+  Export(environment, exports, "timerFdSet", TimerFdSet);
   Export(environment, exports, "signalFd", SignalFd);
   Export(environment, exports, "inotify", Inotify);
   Export(environment, exports, "pidFd", PidFd);

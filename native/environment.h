@@ -33,19 +33,46 @@ class SharedBlock {
 
 class Host;
 
+// The descriptors that this environment has made and not closed yet. A worker that is terminated runs no JavaScript
+// any more, so nobody else could give them back.
+class OpenDescriptors {
+ public:
+  // Passes a result through: a descriptor, or -errno.
+  int32_t Opened(int32_t fd) {
+    if (fd >= 0) {
+      if (static_cast<size_t>(fd) >= open_.size()) open_.resize(static_cast<size_t>(fd) * 2 + 64);
+      open_[static_cast<size_t>(fd)] = true;
+    }
+    return fd;
+  }
+  void Closed(int32_t fd) {
+    if (fd >= 0 && static_cast<size_t>(fd) < open_.size()) open_[static_cast<size_t>(fd)] = false;
+  }
+  void CloseAll();
+
+ private:
+  std::vector<bool> open_;
+};
+
 // 64 KiB: the largest read that one readiness may bring. Larger reads no longer gain (the copy dominates), and the
 // block stays in a core's second-level cache.
 constexpr size_t kReadBufferBytes = 64 * 1024;
 
 struct Environment {
   napi_env env = nullptr;
-  std::vector<std::unique_ptr<Poller>> pollers;  // index = handle; closed ones are null and are used again
+  struct OpenPoller {
+    std::unique_ptr<Poller> poller;
+    SharedBlock* events = nullptr;  // filled by waits that name no array of their own
+  };
+  std::vector<OpenPoller> pollers;  // index = handle; closed ones are empty and are used again
+  OpenDescriptors descriptors;
   SharedBlock* buffer = nullptr;
   Host* host = nullptr;
 
   Poller* poller(int32_t handle) {
-    return handle >= 0 && static_cast<size_t>(handle) < pollers.size() ? pollers[handle].get() : nullptr;
+    return handle >= 0 && static_cast<size_t>(handle) < pollers.size() ? pollers[handle].poller.get() : nullptr;
   }
+  void ClosePoller(int32_t handle);
   ~Environment();
 };
 

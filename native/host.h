@@ -9,12 +9,13 @@
 
 namespace underloop {
 
-// What the pump tells src/reactor/host.ts before each turn. The layout is that of `HostState` there.
+// What the pump tells src/reactor/host.ts. The layout is that of the constants there.
 struct HostState {
-  double now_ms;               // CLOCK_MONOTONIC
-  double runtime_deadline_ms;  // when the runtime has work of its own: a timer's time, 0 for at once, +Infinity
-  double runtime_passes;       // passes that the runtime has completed
-  double runtime_events;       // readiness events that the runtime's loop has handled, ever (uv_metrics_info)
+  // Before each turn: when the runtime has work of its own.
+  double runtime_due_ms;       // from now; 0: at once; +Infinity: no timer
+  double runtime_deadline_ms;  // the same as a time on CLOCK_MONOTONIC
+  // Whenever the runtime's loop comes round:
+  double runtime_events;  // readinesses that the runtime's loop has handled, ever (uv_metrics_info)
 };
 
 class Host {
@@ -22,10 +23,13 @@ class Host {
   // Looks the runtime's symbols up. Null where they cannot be had.
   static Host* Open(Environment* environment, napi_value pump);
   int backend_fd() const;
+  // A timerfd for src/reactor/host.ts to set; -1 where the system has none.
+  int slice_fd() const { return slice_fd_; }
   napi_value StateBuffer() { return state_block_->ToArrayBuffer(env_); }
   void Start();
   void Stop();
   void SetRef(bool ref);
+  void Drain();
   // The environment is going: it must no longer be touched from here.
   void Detach() { environment_ = nullptr; }
 
@@ -42,12 +46,14 @@ class Host {
   napi_env env_ = nullptr;
   napi_ref pump_ = nullptr;
   napi_ref receiver_ = nullptr;
+  napi_async_context async_ = nullptr;
   void* loop_ = nullptr;
-  void* idle_ = nullptr;     // uv_idle_t: its callback is the pump
-  void* keeper_ = nullptr;   // uv_prepare_t with nothing to do: keeps the loop alive while idle_ is stopped
+  void* idle_ = nullptr;  // uv_idle_t: its callback is the pump
+  // uv_prepare_t with nothing to do: keeps the loop alive while idle_ is stopped.
+  void* keeper_ = nullptr;
   SharedBlock* state_block_ = nullptr;
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
-  uint64_t passes_ = 0;
+  int slice_fd_ = -1;
   bool started_ = false;
   bool closing_ = false;
   int open_handles_ = 0;

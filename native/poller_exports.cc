@@ -23,12 +23,12 @@ napi_value PollerOpen(napi_env env, napi_callback_info info) {
   if (poller == nullptr) return Result(env, error);
   auto& pollers = arguments.environment->pollers;
   for (size_t i = 0; i < pollers.size(); i++) {
-    if (pollers[i] == nullptr) {
-      pollers[i] = std::move(poller);
+    if (pollers[i].poller == nullptr) {
+      pollers[i].poller = std::move(poller);
       return Result(env, static_cast<int32_t>(i));
     }
   }
-  pollers.push_back(std::move(poller));
+  pollers.push_back({std::move(poller), nullptr});
   return Result(env, static_cast<int32_t>(pollers.size() - 1));
 }
 
@@ -36,7 +36,7 @@ napi_value PollerClose(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const int32_t handle = arguments.Int(0);
   if (arguments.environment->poller(handle) == nullptr) return Result(env, -EBADF);
-  arguments.environment->pollers[handle].reset();
+  arguments.environment->ClosePoller(handle);
   return Result(env, 0);
 }
 
@@ -71,6 +71,31 @@ napi_value PollerRemove(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   Poller* poller = arguments.environment->poller(arguments.Int(0));
   return Result(env, poller == nullptr ? -EBADF : poller->Remove(arguments.Int(1)));
+}
+
+// (handle, eventsMax) => an ArrayBuffer that pollerWaitOwn() fills. It belongs to the poller and is counted, so that
+// its pointer may be kept: a look-up of the caller's array costs as much as a system call that finds nothing.
+napi_value PollerEvents(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const int32_t handle = arguments.Int(0);
+  const int32_t events_max = arguments.Int(1);
+  if (arguments.environment->poller(handle) == nullptr || events_max < 1) return Result(env, -EINVAL);
+  SharedBlock*& events = arguments.environment->pollers[static_cast<size_t>(handle)].events;
+  if (events != nullptr) return Result(env, -EBUSY);
+  events = SharedBlock::Make(static_cast<size_t>(events_max) * sizeof(Event));
+  return events->ToArrayBuffer(env);
+}
+
+// (handle, timeoutMs) => count or -errno
+napi_value PollerWaitOwn(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const int32_t handle = arguments.Int(0);
+  Poller* poller = arguments.environment->poller(handle);
+  if (poller == nullptr) return Result(env, -EBADF);
+  SharedBlock* events = arguments.environment->pollers[static_cast<size_t>(handle)].events;
+  if (events == nullptr) return Result(env, -EINVAL);
+  return Result(env, poller->Wait(reinterpret_cast<Event*>(events->data()),
+                                  static_cast<int>(events->size() / sizeof(Event)), arguments.Double(1)));
 }
 
 // (handle, events: Int32Array, timeoutMs) => count or -errno. The pointer is asked anew at every call: the caller's
@@ -110,6 +135,8 @@ void ExportPollers(Environment* environment, napi_value exports) {
   Export(environment, exports, "pollerAdd", PollerRegister<&Poller::Add>);
   Export(environment, exports, "pollerModify", PollerRegister<&Poller::Modify>);
   Export(environment, exports, "pollerRemove", PollerRemove);
+  Export(environment, exports, "pollerEvents", PollerEvents);
+  Export(environment, exports, "pollerWaitOwn", PollerWaitOwn);
   Export(environment, exports, "pollerWait", PollerWait);
   Export(environment, exports, "pollerWake", PollerWake);
 }

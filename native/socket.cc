@@ -45,7 +45,7 @@ napi_value Socket(napi_env env, napi_callback_info info) {
   const int fd = socket(domain, SOCK_STREAM, 0);
   if (fd >= 0) SetFlags(fd);
 #endif
-  return Result(env, fd >= 0 ? fd : -errno);
+  return Result(env, arguments.environment->descriptors.Opened(fd >= 0 ? fd : -errno));
 }
 
 // Reads (family, host, port) from three arguments into a socket address. Returns its length, or -errno.
@@ -116,7 +116,7 @@ napi_value Accept(napi_env env, napi_callback_info info) {
     if (fd >= 0) SetFlags(fd);
 #endif
   } while (fd < 0 && errno == EINTR);
-  return Result(env, fd >= 0 ? fd : -errno);
+  return Result(env, arguments.environment->descriptors.Opened(fd >= 0 ? fd : -errno));
 }
 
 // True when [start, start + length) lies within `size`.
@@ -185,6 +185,7 @@ napi_value Shutdown(napi_env env, napi_callback_info info) {
 
 napi_value Close(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
+  arguments.environment->descriptors.Closed(arguments.Int(0));
   // Not repeated after EINTR: Linux has freed the number already, and a second close could hit a new owner (close(2)).
   const int done = close(arguments.Int(0));
   return Result(env, done == 0 || errno == EINTR ? 0 : -errno);
@@ -292,14 +293,14 @@ napi_value SocketPair(napi_env env, napi_callback_info info) {
   if (done == 0) SetFlags(pair[0]), SetFlags(pair[1]);
 #endif
   if (done != 0) return Result(env, -errno);
-  static_cast<int32_t*>(data)[0] = pair[0];
-  static_cast<int32_t*>(data)[1] = pair[1];
+  for (int i = 0; i < 2; i++) static_cast<int32_t*>(data)[i] = arguments.environment->descriptors.Opened(pair[i]);
   return Result(env, 0);
 }
 
-napi_value OpenReserve(napi_env env, napi_callback_info) {
+napi_value OpenReserve(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
   const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  return Result(env, fd >= 0 ? fd : -errno);
+  return Result(env, arguments.environment->descriptors.Opened(fd >= 0 ? fd : -errno));
 }
 
 }  // namespace

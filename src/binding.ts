@@ -17,6 +17,8 @@ export interface Binding {
   pollerAdd(handle: number, fd: number, interest: number, slot: number, generation: number): number;
   pollerModify(handle: number, fd: number, interest: number, slot: number, generation: number): number;
   pollerRemove(handle: number, fd: number): number;
+  pollerEvents(handle: number, eventsMax: number): ArrayBuffer | number;
+  pollerWaitOwn(handle: number, timeoutMs: number): number;
   pollerWait(handle: number, events: Int32Array, timeoutMs: number): number;
   pollerWake(handle: number): void;
 
@@ -46,14 +48,17 @@ export interface Binding {
   openPtySlave(master: number): number;
   eventFd(initial: number): number;
   timerFd(firstMs: number, intervalMs: number): number;
+  timerFdSet(fd: number, firstMs: number): number;
   signalFd(signal: number): number;
   inotify(path: string, mask: number): number;
   pidFd(pid: number): number;
   netlink(): number;
 
-  hostOpen(pump: () => number): { fd: number; state: ArrayBuffer } | null;
+  hostOpen(pump: () => void): { fd: number; sliceFd: number; state: ArrayBuffer } | null;
   hostStart(): void;
   hostStop(): void;
+  /** Runs process.nextTick and the microtasks, then brings the host's state up to date. */
+  hostDrain(): void;
   hostRef(ref: boolean): void;
 }
 

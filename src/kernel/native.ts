@@ -1,6 +1,7 @@
 // The real kernel: each call goes straight to the addon. One object per thread, since the read buffer is the thread's.
 
 import { binding } from '../binding.js';
+import { EVENT_STRIDE } from '../poller/poller.js';
 import type { KernelPoller, PollerCapabilities, PollerKind } from '../poller/poller.js';
 import type { Kernel, SocketAddress, SocketOption } from './kernel.js';
 
@@ -26,6 +27,7 @@ class NativePoller implements KernelPoller {
   readonly capabilities: PollerCapabilities;
   readonly fd: number;
   #handle: number;
+  #own: Int32Array | null = null;
 
   constructor(
     readonly kind: PollerKind,
@@ -47,8 +49,17 @@ class NativePoller implements KernelPoller {
   remove(fd: number): number {
     return binding.pollerRemove(this.#handle, fd);
   }
+  allocateEvents(eventsMax: number): Int32Array {
+    const block = binding.pollerEvents(this.#handle, eventsMax);
+    if (typeof block === 'number') return new Int32Array(eventsMax * EVENT_STRIDE);
+    this.#own = new Int32Array(block);
+    return this.#own;
+  }
   wait(events: Int32Array, timeoutMs: number): number {
-    return binding.pollerWait(this.#handle, events, timeoutMs === Infinity ? -1 : timeoutMs);
+    const nativeMs = timeoutMs === Infinity ? -1 : timeoutMs;
+    // The array allocated above needs no look-up of where it stands.
+    if (events === this.#own) return binding.pollerWaitOwn(this.#handle, nativeMs);
+    return binding.pollerWait(this.#handle, events, nativeMs);
   }
   wake(): void {
     binding.pollerWake(this.#handle);

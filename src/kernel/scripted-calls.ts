@@ -4,9 +4,12 @@ import type { KernelPoller } from '../poller/poller.js';
 import type { Kernel, SocketAddress } from './kernel.js';
 
 type KernelCallName = Exclude<keyof Kernel, 'name' | 'buffer' | 'now' | 'pollerKinds'>;
-type PollerCallName = Exclude<keyof KernelPoller, 'kind' | 'capabilities' | 'fd' | 'close'>;
+type PollerCallName = Exclude<
+  keyof KernelPoller,
+  'kind' | 'capabilities' | 'fd' | 'allocateEvents' | 'close'
+>;
 
-/** Every call that can be scripted: those of `Kernel` (the clock has its own), and those of its pollers but `close`. */
+/** Every call that can be scripted: those of `Kernel` (the clock has its own), and the system calls of its pollers but `close`. */
 export type ScriptableCall = KernelCallName | PollerCallName;
 
 /** A result, or a function that is given the call's arguments and may answer; undefined leaves it to the simulation. */
@@ -48,6 +51,7 @@ const POLLER_CALLS: Record<PollerCallName, boolean> = {
   modify: true,
   remove: true,
   wait: false,
+  allocateEvents: false,
   wake: false,
 };
 

@@ -1,7 +1,7 @@
 // The scripted kernel's network: who holds which in-memory address, and how connections come about between them.
 
 import { constants } from 'node:os';
-import { READABLE } from '../poller/poller.js';
+import { ERROR, READABLE } from '../poller/poller.js';
 import type { VirtualClock } from './clock.js';
 import type { SocketAddress } from './kernel.js';
 import { ANY_CHANGE } from './scripted-poller.js';
@@ -95,13 +95,12 @@ export class Network {
     // As unsigned as the kernel takes it: -1 asks for the most.
     socket.backlog = Math.min(backlog >>> 0, BACKLOG_MAX);
     socket.state = 'listening';
-    socket.readShut = socket.writeShut = false;
     return 0;
   }
 
   connect(socket: Socket, address: SocketAddress): number {
-    if (socket.transport === 'pair' || socket.state === 'listening' || socket.connectStage === 'done')
-      return -E.EISCONN;
+    if (socket.transport === 'pair') return -E.EINVAL;
+    if (socket.state === 'listening' || socket.connectStage === 'done') return -E.EISCONN;
     if (address.family !== socket.family) return -E.EAFNOSUPPORT;
     if (socket.connectStage === 'begun') return this.#connectOutcome(socket);
     const host = isWildcard(address.host) ? (address.family === 4 ? '127.0.0.1' : '::1') : address.host;
@@ -109,7 +108,6 @@ export class Network {
     if (port === 0) return -E.EADDRNOTAVAIL;
     if (socket.local === null || isWildcard(socket.local.host))
       this.#take(socket, { family: socket.family, host, port });
-    socket.readShut = socket.writeShut = socket.finReceived = false;
     socket.state = 'connecting';
     socket.connectStage = 'begun';
     const target = { ...address, host };
@@ -127,7 +125,11 @@ export class Network {
   #connectOutcome(socket: Socket): number {
     if (socket.state === 'connecting') return -E.EALREADY;
     socket.connectStage = socket.state === 'connected' ? 'done' : 'none';
-    return socket.state === 'connected' ? 0 : -(socket.takeError() || E.ECONNABORTED);
+    if (socket.state === 'connected') return 0;
+    socket.readShut = socket.writeShut = socket.finReceived = false;
+    const errno = socket.takeError() || E.ECONNABORTED;
+    socket.signal(ERROR);
+    return -errno;
   }
 
   unbind(socket: Socket): void {

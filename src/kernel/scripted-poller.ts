@@ -40,9 +40,12 @@ export abstract class OpenFile {
   /** The last descriptor is gone. */
   protected released?(): void;
 
-  /** Something happened: `key` says what, and only watchers that asked for it take notice, as with the kernel's wait queues. */
+  /**
+   * Something happened: `key` says what, and only watchers that asked for it take notice. Who came last is told first, as in
+   * the kernel's wait queues.
+   */
   signal(key: number): void {
-    for (const watcher of this.watchers) watcher.poller.notice(watcher, key);
+    for (const watcher of [...this.watchers].reverse()) watcher.poller.notice(watcher, key);
   }
 
   dispose(): void {
@@ -195,10 +198,18 @@ export class ScriptedPoller extends OpenFile implements KernelPoller {
     return 0;
   }
 
+  allocateEvents(eventsMax: number): Int32Array {
+    return new Int32Array(eventsMax * EVENT_STRIDE);
+  }
+
   /**
    * Waits as {@link KernelPoller.wait} says, in virtual time: with nothing ready it goes on to the next scheduled action,
    * and stops as soon as one has made something ready. Throws {@link ScriptDeadlockError} instead of waiting for ever.
    */
+  allocateEvents(eventsMax: number): Int32Array {
+    return new Int32Array(eventsMax * EVENT_STRIDE);
+  }
+
   wait(events: Int32Array, timeoutMs: number): number {
     const capacity = Math.floor(events.length / EVENT_STRIDE);
     if (capacity === 0 || Number.isNaN(timeoutMs)) return -E.EINVAL;

@@ -20,6 +20,11 @@ class ByteQueue {
   #chunks: Uint8Array[] = [];
   length = 0;
 
+  /** How many of the writes that it took are not read to their end yet. */
+  get writes(): number {
+    return this.#chunks.length;
+  }
+
   push(bytes: Uint8Array): void {
     this.#chunks.push(bytes.slice());
     this.length += bytes.length;
@@ -126,10 +131,14 @@ export class Socket extends OpenFile {
 
   /** Unread data comes first, even after a reset; then end-of-file if a FIN was seen; then the pending error, once. */
   receive(into: Uint8Array): number {
+    if (this.state === 'listening') return -E.ENOTCONN;
     if (into.length === 0) return 0;
+    const { writes } = this.#incoming;
     const taken = this.#incoming.take(into);
     if (taken > 0) {
-      this.peer?.spaceFreed();
+      // A pair tells its writer of room after every write that was read to its end (unix_write_space), asked or not.
+      const told = this.transport === 'pair' && this.#incoming.writes < writes;
+      this.peer?.spaceFreed(told);
       return taken;
     }
     if (this.finReceived) return 0;
@@ -143,39 +152,47 @@ export class Socket extends OpenFile {
     if (this.transport === 'tcp' && this.error !== 0) return -this.takeError();
     const { peer } = this;
     if (this.writeShut || this.state !== 'connected' || peer === null) return -E.EPIPE;
-    if (peer.gone) {
-      // TCP learns that its peer is gone only by the reset that the bytes draw: this call succeeds, the next one fails.
+    if (bytes.length === 0) return 0;
+    if (this.transport === 'tcp' && (peer.gone || (peer.readShut && peer.writeShut))) {
+      // TCP learns that nobody reads there any more by the reset that the bytes draw: this call succeeds, the next one fails.
       this.reset();
+      peer.reset();
       return bytes.length;
     }
     const count = Math.min(bytes.length, this.room);
     if (count < bytes.length) this.#wantsSpace = true;
-    if (count === 0) return bytes.length === 0 ? 0 : -E.EAGAIN;
+    if (count === 0) return -E.EAGAIN;
     peer.#incoming.push(bytes.subarray(0, count));
     peer.signal(READABLE);
     return count;
   }
 
-  spaceFreed(): void {
-    if (!this.#wantsSpace || !this.writable) return;
+  spaceFreed(unasked = false): void {
+    if (!(this.#wantsSpace || unasked) || !this.writable) return;
     this.#wantsSpace = false;
     this.signal(WRITABLE);
   }
 
   shutdown(how: number): number {
     if (how !== SHUT_READ && how !== SHUT_WRITE && how !== SHUT_BOTH) return -E.EINVAL;
-    if (this.state === 'closed') return -E.ENOTCONN;
-    if (this.state === 'listening' && how === SHUT_WRITE) return 0;
+    const status = this.state === 'closed' ? -E.ENOTCONN : 0;
     if (this.state === 'connected') {
+      // A pair tells this end before the other, TCP after it: who waits on both sees them in that order.
+      if (this.transport === 'pair') this.signal(ANY_CHANGE);
       if (how !== SHUT_WRITE) this.#endReading();
       if (how !== SHUT_READ) this.#endWriting();
-    } else {
+      this.connectStage = 'done';
+    } else if (this.state === 'closed') {
+      // Refused, and done nevertheless (inet_shutdown).
+      this.readShut ||= how !== SHUT_WRITE;
+      this.writeShut ||= how !== SHUT_READ;
+    } else if (this.state === 'connecting' || how !== SHUT_WRITE) {
       // Shutting a listener down, or a connect under way, takes it back to unconnected: so Linux wakes a blocked accept.
       if (this.state === 'connecting') this.error = E.ECONNRESET;
       this.#abandon();
     }
     this.signal(ANY_CHANGE);
-    return 0;
+    return status;
   }
 
   /** What a RST does on arrival (tcp_reset); after a FIN it means that nobody reads any more, hence EPIPE there. */
@@ -205,7 +222,7 @@ export class Socket extends OpenFile {
       // Closing on unread data, or with a linger of 0, sends a RST; what had not reached the peer's buffer is lost (RFC 2525).
       peer.#incoming.truncate(peer.options.receiveBufferBytes);
       peer.reset();
-    } else if (!this.writeShut) {
+    } else {
       this.#endWriting();
     }
     this.writeShut = true;
@@ -222,8 +239,9 @@ export class Socket extends OpenFile {
 
   #endWriting(): void {
     const { peer } = this;
+    // There is one FIN only: a second shutdown is no news to a TCP peer.
+    if (peer === null || (this.transport === 'tcp' && this.writeShut)) return;
     this.writeShut = true;
-    if (peer === null) return;
     if (this.transport === 'pair') peer.readShut = true;
     else peer.finReceived = true;
     // Both FINs are out: TCP is closed, and getpeername(2) says ENOTCONN from here on.

@@ -70,6 +70,8 @@ export interface KernelPoller {
   modify(fd: number, interest: number, slot: number, generation: number): number;
   /** Takes `fd` out. -ENOENT when it is not there. */
   remove(fd: number): number;
+  /** An array for {@link wait} with room for `eventsMax` events, where this poller fills it most cheaply. Call it once. */
+  allocateEvents(eventsMax: number): Int32Array;
   /**
    * Waits once for at most `timeoutMs` (fractions allowed; Infinity: without bound; 0: look and return) and fills
    * `events` with [slot, generation, readiness] triples, at most `events.length / 3` of them. Returns their number.

@@ -84,7 +84,7 @@ export class Reactor implements Disposable {
     this.observer = observer;
     this.poller = poller;
     this.registry = new Registry(poller, observer);
-    this.events = new Int32Array(eventsMax * EVENT_STRIDE);
+    this.events = poller.allocateEvents(eventsMax);
     this.onError = onError;
     this.development = options.development ?? process.env['UNDERLOOP_DEVELOPMENT'] === '1';
   }
@@ -113,8 +113,8 @@ export class Reactor implements Disposable {
     // 1. Timers: those due now, by deadline and then by creation. The clock is read only where somebody needs it.
     const nowMs = this.timers.size > 0 || this.observer !== null ? this.kernel.now() : 0;
     this.observer?.turnBegin(this.turnNumber, nowMs);
-    this.due.length = this.dueNext = 0;
-    this.timers.takeDue(nowMs, this.due, DUE_MAX);
+    if (this.dueNext > 0) this.due.length = this.dueNext = 0;
+    if (this.timers.size > 0) this.timers.takeDue(nowMs, this.due, DUE_MAX);
 
     // 2. Collect: wait once, no longer than until the nearest timer, and not at all if something is queued.
     const queued = this.due.length + this.posted.length + this.deferred.length + this.closed.length > 0;

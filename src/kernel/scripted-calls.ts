@@ -51,7 +51,6 @@ const POLLER_CALLS: Record<PollerCallName, boolean> = {
   modify: true,
   remove: true,
   wait: false,
-  allocateEvents: false,
   wake: false,
 };
 

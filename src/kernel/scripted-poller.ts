@@ -206,10 +206,6 @@ export class ScriptedPoller extends OpenFile implements KernelPoller {
    * Waits as {@link KernelPoller.wait} says, in virtual time: with nothing ready it goes on to the next scheduled action,
    * and stops as soon as one has made something ready. Throws {@link ScriptDeadlockError} instead of waiting for ever.
    */
-  allocateEvents(eventsMax: number): Int32Array {
-    return new Int32Array(eventsMax * EVENT_STRIDE);
-  }
-
   wait(events: Int32Array, timeoutMs: number): number {
     const capacity = Math.floor(events.length / EVENT_STRIDE);
     if (capacity === 0 || Number.isNaN(timeoutMs)) return -E.EINVAL;

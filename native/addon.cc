@@ -2,6 +2,13 @@
 #include <napi.h>
 
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#elif defined(__APPLE__)
+#include <pthread.h>
+#else
+#include <pthread_np.h>
+#endif
 
 #include "environment.h"
 #include "host.h"
@@ -68,9 +75,19 @@ napi_value Nothing(napi_env env, napi_callback_info info) {
   return Result(env, arguments.Int(0) + arguments.Int(1) + arguments.Int(2));
 }
 
+// The runtime's main environment runs on the process's first thread, workers on others.
+bool OnMainThread() {
+#ifdef __linux__
+  return syscall(SYS_gettid) == getpid();
+#else
+  return pthread_main_np() != 0;
+#endif
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment();
   environment->env = env;
+  environment->terminable = !OnMainThread();
   environment->buffer = SharedBlock::Make(kReadBufferBytes);
   env.SetInstanceData<Environment>(environment);  // deleted with the environment
 

@@ -68,6 +68,9 @@ struct Environment {
   OpenDescriptors descriptors;
   SharedBlock* buffer = nullptr;
   Host* host = nullptr;
+  // Of a worker: Worker.terminate() must end the thread although nothing can interrupt a thread that waits.
+  bool terminable = false;
+  napi_ref nothing = nullptr;  // a JavaScript function that does nothing
 
   Poller* poller(int32_t handle) {
     return handle >= 0 && static_cast<size_t>(handle) < pollers.size() ? pollers[handle].poller.get() : nullptr;

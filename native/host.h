@@ -11,7 +11,7 @@ namespace underloop {
 
 // What the pump tells src/reactor/host.ts. The layout is that of the constants there.
 struct HostState {
-  // Before each turn: when the runtime has work of its own.
+  // Before each turn: when the runtime has work of its own: a timer, an immediate, a watcher to hand to the kernel.
   double runtime_due_ms;       // from now; 0: at once; +Infinity: no timer
   double runtime_deadline_ms;  // the same as a time on CLOCK_MONOTONIC
   // Whenever the runtime's loop comes round:
@@ -25,8 +25,11 @@ class Host {
   int backend_fd() const;
   // A timerfd for src/reactor/host.ts to set; -1 where the system has none.
   int slice_fd() const { return slice_fd_; }
+  // Whether RefreshState() can tell that the runtime has watchers which the kernel does not know yet.
+  bool sees_watchers() const { return sees_watchers_; }
   napi_value StateBuffer() { return state_block_->ToArrayBuffer(env_); }
   void Start();
+  bool started() const { return started_; }
   void Stop();
   void SetRef(bool ref);
   void Drain();
@@ -41,6 +44,7 @@ class Host {
   static void OnEnvironmentCleanup(napi_async_cleanup_hook_handle hook, void* data);
   void Pump();
   void RefreshState();
+  bool WatchersPending() const;
 
   Environment* environment_ = nullptr;
   napi_env env_ = nullptr;
@@ -56,6 +60,7 @@ class Host {
   int slice_fd_ = -1;
   bool started_ = false;
   bool closing_ = false;
+  bool sees_watchers_ = false;
   int open_handles_ = 0;
 };
 

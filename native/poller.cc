@@ -1,6 +1,8 @@
 // Chooses a poller by name, and the clock arithmetic that all of them share.
 #include "poller.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cmath>
 #include <ctime>
@@ -38,6 +40,16 @@ std::unique_ptr<Poller> OpenPoller(std::string_view kind, int* error) {
   return nullptr;
 }
 
+int CheckPollable(int fd) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return -errno;
+  // poll(2) and select(2) call these always ready. Like epoll we refuse them, for the answer would mislead.
+  if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) return -EPERM;
+  struct stat null;
+  if (S_ISCHR(status.st_mode) && stat("/dev/null", &null) == 0 && status.st_rdev == null.st_rdev) return -EPERM;
+  return 0;
+}
+
 double MonotonicMs() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -49,9 +61,10 @@ timespec ToTimespec(double timeout_ms) {
   if (timeout_ms > 2147483647.0) timeout_ms = 2147483647.0;
   const double seconds = std::floor(timeout_ms / 1e3);
   double ns = std::ceil((timeout_ms - seconds * 1e3) * 1e6);
-  if (ns > 999999999.0) ns = 999999999.0;
+  const bool carry = ns >= 1e9;
+  if (carry) ns = 0;
   timespec result;
-  result.tv_sec = static_cast<time_t>(seconds);
+  result.tv_sec = static_cast<time_t>(seconds) + (carry ? 1 : 0);
   result.tv_nsec = static_cast<long>(ns);
   return result;
 }

@@ -56,6 +56,11 @@ class Poller {
   // timeout_ms: fractions allowed; < 0: without bound. Recomputes the deadline after EINTR.
   virtual int Wait(Event* events, int capacity, double timeout_ms) = 0;
   virtual void Wake() = 0;
+  // Whether a Wake ended the last Wait, which then may have brought no event long before its time was over.
+  bool woken() const { return woken_; }
+
+ protected:
+  bool woken_ = false;  // each Wait sets it
 };
 
 // What of a mechanism can be opened here, best first.
@@ -69,6 +74,9 @@ std::unique_ptr<Poller> OpenEpoll(int* error);
 std::unique_ptr<Poller> OpenKqueue(int* error);
 std::unique_ptr<Poller> OpenPoll(int* error);
 std::unique_ptr<Poller> OpenSelect(int* error);
+
+// 0 when `fd` can be "not ready yet"; -EPERM for what epoll_ctl(2) refuses with it; -EBADF for what is not open.
+int CheckPollable(int fd);
 
 // CLOCK_MONOTONIC in milliseconds, with fractions.
 double MonotonicMs();

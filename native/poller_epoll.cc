@@ -90,6 +90,7 @@ class EpollPoller final : public Poller {
     epoll_event ready[kBatchMax];
     if (capacity > kBatchMax) capacity = kBatchMax;
     Deadline deadline(timeout_ms);
+    woken_ = false;
     for (;;) {
       const int n = WaitOnce(ready, capacity, deadline.RemainingMs());
       if (n == -EINTR) continue;
@@ -97,7 +98,10 @@ class EpollPoller final : public Poller {
       int count = 0;
       for (int i = 0; i < n; i++) {
         const uint64_t data = ready[i].data.u64;
-        if (data == kWakerData) continue;
+        if (data == kWakerData) {
+          woken_ = true;
+          continue;
+        }
         events[count++] = {static_cast<int32_t>(data >> 32), static_cast<int32_t>(data & 0xffffffffu),
                            FromEpoll(ready[i].events)};
       }

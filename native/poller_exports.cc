@@ -5,6 +5,7 @@
 #include <string>
 
 #include "environment.h"
+#include "host.h"
 #include "waker.h"
 
 namespace underloop {
@@ -86,6 +87,48 @@ napi_value PollerEvents(napi_env env, napi_callback_info info) {
   return events->ToArrayBuffer(env);
 }
 
+// How long a worker's thread waits before it looks whether it is being terminated. Half of the 100 ms within which
+// Worker.terminate() shall return; 20 looks a second cost about a thousandth of a core.
+constexpr double kTerminableSliceMs = 50;
+
+// Whether this environment may run JavaScript still: a worker that is being terminated fails at the entry of any.
+bool RunsJavaScript(Environment* environment) {
+  napi_env env = environment->env;
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return false;
+  napi_value function, receiver, result;
+  napi_status status = napi_ok;
+  if (environment->nothing == nullptr) {
+    napi_value source;
+    napi_create_string_utf8(env, "(() => {})", NAPI_AUTO_LENGTH, &source);
+    status = napi_run_script(env, source, &function);
+    if (status == napi_ok) napi_create_reference(env, function, 1, &environment->nothing);
+  } else {
+    napi_get_reference_value(env, environment->nothing, &function);
+  }
+  napi_get_undefined(env, &receiver);
+  if (status == napi_ok) status = napi_call_function(env, receiver, function, 0, nullptr, &result);
+  napi_close_handle_scope(env, scope);
+  return status == napi_ok;
+}
+
+// A wait without bound in a worker would make Worker.terminate() wait without bound too: nothing interrupts a thread in
+// epoll_wait but a signal, and that ends no wait here. So it comes up for air. Beside the runtime there is no need: the
+// runtime's own fd is in the set, and terminate() makes that readable.
+int Wait(Environment* environment, Poller* poller, Event* events, int capacity, double timeout_ms) {
+  const bool beside_runtime = environment->host != nullptr && environment->host->started();
+  const bool longer = timeout_ms < 0 || timeout_ms > kTerminableSliceMs;
+  if (!environment->terminable || beside_runtime || !longer) return poller->Wait(events, capacity, timeout_ms);
+  const double end_ms = MonotonicMs() + timeout_ms;
+  for (;;) {
+    const double left_ms = timeout_ms < 0 ? kTerminableSliceMs : end_ms - MonotonicMs();
+    const bool last = left_ms <= kTerminableSliceMs && timeout_ms >= 0;
+    const int count = poller->Wait(events, capacity, last ? (left_ms > 0 ? left_ms : 0) : kTerminableSliceMs);
+    if (count != 0 || last || poller->woken()) return count;
+    if (!RunsJavaScript(environment)) return -ECANCELED;
+  }
+}
+
 // (handle, timeoutMs) => count or -errno
 napi_value PollerWaitOwn(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
@@ -94,8 +137,8 @@ napi_value PollerWaitOwn(napi_env env, napi_callback_info info) {
   if (poller == nullptr) return Result(env, -EBADF);
   SharedBlock* events = arguments.environment->pollers[static_cast<size_t>(handle)].events;
   if (events == nullptr) return Result(env, -EINVAL);
-  return Result(env, poller->Wait(reinterpret_cast<Event*>(events->data()),
-                                  static_cast<int>(events->size() / sizeof(Event)), arguments.Double(1)));
+  return Result(env, Wait(arguments.environment, poller, reinterpret_cast<Event*>(events->data()),
+                          static_cast<int>(events->size() / sizeof(Event)), arguments.Double(1)));
 }
 
 // (handle, events: Int32Array, timeoutMs) => count or -errno. The pointer is asked anew at every call: the caller's
@@ -112,8 +155,8 @@ napi_value PollerWait(napi_env env, napi_callback_info info) {
     return Result(env, -EINVAL);
   }
   const size_t capacity = length / 3;
-  return Result(env, poller->Wait(static_cast<Event*>(data), capacity > 65536 ? 65536 : static_cast<int>(capacity),
-                                  arguments.Double(2)));
+  return Result(env, Wait(arguments.environment, poller, static_cast<Event*>(data),
+                          capacity > 65536 ? 65536 : static_cast<int>(capacity), arguments.Double(2)));
 }
 
 napi_value PollerWake(napi_env env, napi_callback_info info) {

@@ -1,6 +1,5 @@
 // The poll(2) poller: the whole interest list goes to the kernel and back at every wait. That cost is the point.
 #include <poll.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <cmath>
@@ -55,10 +54,7 @@ class PollPoller final : public Poller {
 
   int Add(int fd, int32_t interest, Token token) override {
     if (interest & (kEdge | kOneshot | kExclusive)) return -ENOTSUP;
-    struct stat status;
-    if (fstat(fd, &status) != 0) return -errno;
-    // poll(2) calls a regular file always ready. Like epoll we refuse it, for the answer would mislead.
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return -EPERM;
+    if (const int refused = CheckPollable(fd); refused < 0) return refused;
     if (index_.count(fd) != 0) return -EEXIST;
     index_[fd] = entries_.size();
     entries_.push_back({fd, ToPoll(interest), 0});
@@ -99,7 +95,8 @@ class PollPoller final : public Poller {
     } while (n == -EINTR);
     if (n < 0) return n;
     int count = 0;
-    if (entries_[0].revents != 0) {
+    woken_ = entries_[0].revents != 0;
+    if (woken_) {
       waker_.Drain();
       n--;
     }

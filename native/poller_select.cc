@@ -1,7 +1,6 @@
 // The select(2) poller: three bit sets of FD_SETSIZE bits, copied in and out at every wait.
 #include <fcntl.h>
 #include <sys/select.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <ctime>
@@ -34,9 +33,7 @@ class SelectPoller final : public Poller {
     if (interest & (kEdge | kOneshot | kExclusive)) return -ENOTSUP;
     // FD_SET past FD_SETSIZE writes outside the set: undefined behaviour (select(2), BUGS). TypeScript explains it.
     if (fd >= FD_SETSIZE) return -ERANGE;
-    struct stat status;
-    if (fstat(fd, &status) != 0) return -errno;
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return -EPERM;  // as poller_poll.cc
+    if (const int refused = CheckPollable(fd); refused < 0) return refused;
     if (entries_[fd].present) return -EEXIST;
     Set(fd, interest, token);
     return 0;
@@ -61,6 +58,7 @@ class SelectPoller final : public Poller {
 
   int Wait(Event* events, int capacity, double timeout_ms) override {
     Deadline deadline(timeout_ms);
+    woken_ = false;
     for (;;) {
       fd_set read = read_;
       fd_set write = write_;
@@ -74,7 +72,8 @@ class SelectPoller final : public Poller {
         if (errno == EBADF) return ReportInvalid(events, capacity);
         return -errno;
       }
-      if (n > 0 && FD_ISSET(waker_.read_fd(), &read)) {
+      woken_ = n > 0 && FD_ISSET(waker_.read_fd(), &read);
+      if (woken_) {
         waker_.Drain();
         n--;
       }

@@ -54,12 +54,23 @@ export interface Binding {
   pidFd(pid: number): number;
   netlink(): number;
 
-  hostOpen(pump: () => void): { fd: number; sliceFd: number; state: ArrayBuffer } | null;
+  hostOpen(pump: () => void): NativeHost | null;
   hostStart(): void;
   hostStop(): void;
   /** Runs process.nextTick and the microtasks, then brings the host's state up to date. */
   hostDrain(): void;
   hostRef(ref: boolean): void;
+}
+
+/** The runtime's own loop, as the addon sees it. */
+export interface NativeHost {
+  /** Readable when the runtime's loop has something to do. */
+  fd: number;
+  /** A timerfd, or -1. */
+  sliceFd: number;
+  /** Whether `state` also tells that the runtime has watchers which the kernel does not know yet. */
+  seesWatchers: boolean;
+  state: ArrayBuffer;
 }
 
 export interface NativePollerDescription {

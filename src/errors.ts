@@ -70,7 +70,12 @@ export function argumentError(name: string, expected: string, value: unknown): U
   return new UnderloopError('ERR_ARGUMENT', `${name} must be ${expected}; got ${shown}`);
 }
 
-export function checkInteger(name: string, value: unknown, min: number, max: number): asserts value is number {
+export function checkInteger(
+  name: string,
+  value: unknown,
+  min: number,
+  max: number,
+): asserts value is number {
   if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
     throw argumentError(name, `an integer from ${String(min)} to ${String(max)}`, value);
   }
@@ -99,4 +104,10 @@ export function checkMs(name: string, value: unknown, infinityAllowed = false): 
     const expected = infinityAllowed ? 'at least 0, or Infinity' : 'finite and at least 0';
     throw argumentError(name, `a number of milliseconds, ${expected}`, value);
   }
+}
+
+/** A task: a function, or an object with a run() method. */
+export function checkTask(name: string, value: unknown): void {
+  if (typeof value === 'function' || typeof (value as { run?: unknown } | null)?.run === 'function') return;
+  throw argumentError(name, 'a function, or an object with a run() method', value);
 }

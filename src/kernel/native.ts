@@ -117,4 +117,3 @@ class NativeKernel implements Kernel {
 
 /** The kernel of this machine, for this thread. */
 export const nativeKernel: Kernel = new NativeKernel();
-

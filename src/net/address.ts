@@ -44,7 +44,9 @@ export async function resolveHost(host: string): Promise<{ family: 4 | 6; host: 
   } catch (cause) {
     const { errno, code } = cause as NodeJS.ErrnoException;
     if (typeof errno !== 'number') throw cause;
-    const error = new SystemError('getaddrinfo', errno, { hint: `No address was found for '${host}' (${String(code)})` });
+    const error = new SystemError('getaddrinfo', errno, {
+      hint: `No address was found for '${host}' (${String(code)})`,
+    });
     error.cause = cause;
     throw error;
   }

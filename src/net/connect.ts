@@ -96,7 +96,9 @@ export function connect<Context = unknown>(
     throw error;
   }
   if (refusal < 0) {
-    connection.destroy(new SystemError('connect', refusal, { fd, address: address.host, port: address.port }));
+    connection.destroy(
+      new SystemError('connect', refusal, { fd, address: address.host, port: address.port }),
+    );
     return connection;
   }
   guard(service, connection, options, address);

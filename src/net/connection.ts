@@ -4,7 +4,8 @@ import { SystemError, UnderloopError, argumentError, checkInteger } from '../err
 import { EAGAIN, EPIPE } from '../kernel/errno.js';
 import { SHUT_WRITE, type Kernel, type SocketAddress } from '../kernel/kernel.js';
 import { EDGE, ERROR, HANGUP, INVALID, NONE, READABLE, READ_CLOSED, WRITABLE } from '../poller/poller.js';
-import type { Reactor, Source } from '../reactor/reactor.js';
+import type { Reactor } from '../reactor/reactor.js';
+import type { Source } from '../reactor/run-queue.js';
 import { WriteQueue } from './write-queue.js';
 
 /** Reads, or sends of queued pieces, per readiness in edge mode: a flooding peer gets no more before its neighbours. */
@@ -76,7 +77,8 @@ export class Connection<Context = unknown> implements Source, Disposable {
     this.flags = connecting ? CONNECTING : 0;
     // A socket whose connect goes on reports its end as writable. One not connected at all would report a hang-up at
     // once (tcp_poll in the kernel), so it is never registered before connect() was called.
-    this.slot = service.reactor.register(fd, connecting ? WRITABLE : READABLE, service.trigger, this, true);
+    const interest = connecting ? WRITABLE : READABLE;
+    this.slot = service.reactor.registry.add(fd, interest, service.trigger, this);
   }
 
   get reactor(): Reactor {
@@ -127,7 +129,10 @@ export class Connection<Context = unknown> implements Source, Disposable {
       const { kernel } = this;
       const length = stop - start;
       // Bytes of the reactor's own buffer need no lookup of where they stand.
-      sent = bytes === kernel.buffer ? kernel.send(this.fd, start, length) : kernel.sendBytes(this.fd, bytes, start, length);
+      sent =
+        bytes === kernel.buffer
+          ? kernel.send(this.fd, start, length)
+          : kernel.sendBytes(this.fd, bytes, start, length);
       if (sent === length) {
         this.bytesWritten += sent;
         return sent;
@@ -356,7 +361,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
     this.flags |= CLOSED;
     this.failure = error;
     const { fd } = this;
-    this.reactor.deregister(this.slot, true);
+    this.reactor.registry.remove(this.slot);
     this.fd = this.slot = -1;
     this.queue = null;
     this.kernel.close(fd);
@@ -382,7 +387,10 @@ export class Connection<Context = unknown> implements Source, Disposable {
   private checkWritable(): void {
     if (this.closed) throw closedError();
     if ((this.flags & (ENDING | WRITE_ENDED)) !== 0) {
-      throw new UnderloopError('ERR_WRITE_AFTER_END', 'write() after end(): this half of the connection is closed');
+      throw new UnderloopError(
+        'ERR_WRITE_AFTER_END',
+        'write() after end(): this half of the connection is closed',
+      );
     }
   }
 }

@@ -6,7 +6,8 @@ import type { SocketAddress, SocketOption } from '../kernel/kernel.js';
 import { NONE, READABLE } from '../poller/poller.js';
 import type { Trigger } from '../poller/poller.js';
 import { triggerFlags } from '../poller/checks.js';
-import type { Reactor, Source } from '../reactor/reactor.js';
+import type { Reactor } from '../reactor/reactor.js';
+import type { Source } from '../reactor/run-queue.js';
 import { checkAddress } from './address.js';
 import { Connection, WRITE_QUEUE_BYTES_MAX, type ConnectionHandlers, type Service } from './connection.js';
 
@@ -57,7 +58,6 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   /** @internal */ readonly trigger: number;
   /** @internal */ readonly writeQueueBytesMax: number;
   private slot: number;
-  private referenced = true;
   private reserveFd: number;
 
   /** @internal Use {@link listen}. */
@@ -74,7 +74,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     const address = kernel.localAddress(fd);
     if (typeof address === 'number') throw new SystemError('getsockname', address, { fd });
     this.address = address;
-    this.slot = reactor.register(fd, READABLE, 0, this, true);
+    this.slot = reactor.registry.add(fd, READABLE, 0, this);
     this.reserveFd = kernel.openReserve();
   }
 
@@ -87,7 +87,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     if (this.fd < 0) return;
     const { kernel } = this.reactor;
     const { fd } = this;
-    this.reactor.deregister(this.slot, this.referenced);
+    this.reactor.registry.remove(this.slot);
     this.fd = this.slot = -1;
     kernel.close(fd);
     if (this.reserveFd >= 0) kernel.close(this.reserveFd);
@@ -102,13 +102,11 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   }
 
   ref(): this {
-    if (!this.referenced && this.fd >= 0) this.reactor.reference(1);
-    this.referenced = true;
+    if (this.fd >= 0) this.reactor.registry.setReferenced(this.slot, true);
     return this;
   }
   unref(): this {
-    if (this.referenced && this.fd >= 0) this.reactor.reference(-1);
-    this.referenced = false;
+    if (this.fd >= 0) this.reactor.registry.setReferenced(this.slot, false);
     return this;
   }
 

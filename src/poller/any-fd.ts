@@ -131,7 +131,10 @@ export class Poller implements Disposable {
   private checkCurrent(registration: Registration): void {
     this.check();
     if (!this.isCurrent(registration)) {
-      throw new UnderloopError('ERR_NOT_REGISTERED', `fd ${String(registration.fd)} is not registered any more`);
+      throw new UnderloopError(
+        'ERR_NOT_REGISTERED',
+        `fd ${String(registration.fd)} is not registered any more`,
+      );
     }
   }
 }

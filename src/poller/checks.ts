@@ -5,7 +5,12 @@ import type { Kernel } from '../kernel/kernel.js';
 import { EDGE, INTEREST_MASK, ONESHOT } from './poller.js';
 import type { KernelPoller, PollerKind, Trigger } from './poller.js';
 
-const triggers: Record<Trigger, number> = { level: 0, edge: EDGE, oneshot: ONESHOT, 'edge-oneshot': EDGE | ONESHOT };
+const triggers: Record<Trigger, number> = {
+  level: 0,
+  edge: EDGE,
+  oneshot: ONESHOT,
+  'edge-oneshot': EDGE | ONESHOT,
+};
 
 /** The kind to open: the one given, else the environment's UNDERLOOP_POLLER, else the kernel's best. */
 export function checkPollerKind(name: string, kind: unknown, kernel: Kernel): PollerKind {

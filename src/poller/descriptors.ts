@@ -13,14 +13,14 @@ function must(syscall: string, result: number): number {
 export function pipe(): [number, number] {
   const ends = new Int32Array(2);
   must('pipe2', binding.pipe(ends));
-  return [ends[0] as number, ends[1] as number];
+  return [ends[0], ends[1]];
 }
 
 /** A connected pair of stream sockets; socketpair(2). */
 export function socketPair(): [number, number] {
   const ends = new Int32Array(2);
   must('socketpair', binding.socketPair(ends));
-  return [ends[0] as number, ends[1] as number];
+  return [ends[0], ends[1]];
 }
 
 /** A counter that is readable while above 0; eventfd(2). Linux. */
@@ -45,7 +45,8 @@ export function signalFd(signal: number): number {
 
 /** Readable when something of `mask` (IN_* bits; 0x306: modified, created, deleted) happens to `path`. inotify(7). Linux. */
 export function inotify(path: string, mask = 0x306): number {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw argumentError('path', 'a path', path);
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw argumentError('path', 'a path', path);
   checkInteger('mask', mask, 1, 0x7fffffff);
   return must('inotify_add_watch', binding.inotify(path, mask));
 }
@@ -90,7 +91,12 @@ export function read(fd: number, bytes: Uint8Array, start = 0, length = bytes.le
 }
 
 /** Writes from `bytes`: the number taken, or null when it would block. */
-export function write(fd: number, bytes: Uint8Array, start = 0, length = bytes.length - start): number | null {
+export function write(
+  fd: number,
+  bytes: Uint8Array,
+  start = 0,
+  length = bytes.length - start,
+): number | null {
   checkFd('fd', fd);
   checkRange(bytes, start, length);
   const count = binding.write(fd, bytes, start, length);

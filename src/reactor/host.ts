@@ -1,12 +1,13 @@
 // Beside the runtime: the reactor shares its thread with Node's own loop, and must never starve it.
 
-import { binding } from '../binding.js';
+import { binding, type NativeHost } from '../binding.js';
 import { SystemError, UnderloopError } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { EVENT_STRIDE, READABLE } from '../poller/poller.js';
 import type { KernelPoller } from '../poller/poller.js';
-import type { Reactor, Source } from './reactor.js';
+import type { Reactor } from './reactor.js';
+import type { Source } from './run-queue.js';
 
 /** Runs the turns of the reactors that share a thread. */
 export interface Host {
@@ -16,10 +17,16 @@ export interface Host {
 }
 
 /**
- * How long turns may go on, waits included, before the runtime gets its pass. The runtime hands new watchers (a socket
- * that a handler has just opened) to the kernel only inside its own poll, so each of them is late by this at most.
+ * The runtime hands new watchers (a socket that a handler has just opened) to the kernel only inside its own poll. Where
+ * we cannot see that it has such watchers, busy turns and their waits go on no longer than this before it gets a pass.
  */
 export const SLICE_MS = 1;
+
+/**
+ * Where we see them, it gets its pass as soon as it has any, or a timer or an immediate that is due. Only an unreferenced
+ * immediate shows nowhere; it waits this long at most.
+ */
+export const UNSEEN_SLICE_MS = 20;
 
 /**
  * After this many passes in a row in which the runtime ran nothing, all its watchers are in the kernel, and we may wait
@@ -75,24 +82,25 @@ class RuntimeHost implements Host {
     },
   };
 
-  constructor(opened: { fd: number; sliceFd: number; state: ArrayBuffer }) {
+  constructor(opened: NativeHost) {
     this.runtimeFd = opened.fd;
-    this.slice = new Slice(opened.sliceFd);
+    this.slice = new Slice(opened.sliceFd, opened.seesWatchers ? UNSEEN_SLICE_MS : SLICE_MS);
     this.state = new Float64Array(opened.state);
   }
 
   readonly pump = (): void => {
     this.afterPass();
     this.runtimeReady = false;
+    this.expectedQuiet = false; // stays so when what a handler threw ends this call before its end
     do {
-      const dueMs = this.state[RUNTIME_DUE_MS] as number;
+      const dueMs = this.state[RUNTIME_DUE_MS];
       this.ownItems = 0;
       const dispatched = this.turn(this.allowedWaitMs(dueMs)) - this.ownItems;
       this.busy = dispatched > 0;
       if (this.busy) binding.hostDrain();
     } while (this.busy && !this.runtimeDue && !this.slice.over && this.reactors.length > 0);
     this.expectedQuiet = !this.busy && !this.runtimeDue;
-    this.deadlineBefore = this.state[RUNTIME_DEADLINE_MS] as number;
+    this.deadlineBefore = this.state[RUNTIME_DEADLINE_MS];
   };
 
   private get runtimeDue(): boolean {
@@ -101,7 +109,7 @@ class RuntimeHost implements Host {
 
   /** The runtime has made a pass. Did any of its JavaScript run? If it may have, new watchers may be waiting. */
   private afterPass(): void {
-    const events = this.state[RUNTIME_EVENTS] as number;
+    const events = this.state[RUNTIME_EVENTS];
     const quiet =
       this.expectedQuiet &&
       events === this.eventsBefore &&
@@ -112,7 +120,8 @@ class RuntimeHost implements Host {
 
   private allowedWaitMs(dueMs: number): number {
     // The runtime's next timer needs no timeout of its own where the slice ends before it.
-    if (this.busy) return dueMs > SLICE_MS ? this.slice.begin() : Math.min(dueMs, this.slice.begin());
+    if (this.busy)
+      return dueMs > this.slice.lengthMs ? this.slice.begin() : Math.min(dueMs, this.slice.begin());
     if (this.quietPasses < QUIET_PASSES) return 0;
     this.slice.end();
     return dueMs;
@@ -120,17 +129,23 @@ class RuntimeHost implements Host {
 
   /** One turn of each reactor; returns how many items were dispatched. */
   private turn(maxWaitMs: number): number {
-    if (this.reactors.length === 1) return this.turnOf(this.reactors[0] as Reactor, maxWaitMs);
+    if (this.reactors.length === 1) return this.turnOf(this.reactors[0], maxWaitMs);
     this.waitForAny(maxWaitMs);
     let dispatched = 0;
-    for (const reactor of [...this.reactors]) dispatched += this.turnOf(reactor, 0);
+    for (const reactor of [...this.reactors]) {
+      // A handler of one may have stopped another.
+      if (this.reactors.includes(reactor)) dispatched += this.turnOf(reactor, 0);
+    }
     return dispatched;
   }
 
   private turnOf(reactor: Reactor, maxWaitMs: number): number {
     let dispatched = 0;
     if (reactor.alive) dispatched = reactor.turn(maxWaitMs);
-    if (!reactor.alive) reactor.stop();
+    if (!reactor.alive) {
+      reactor.stop();
+      dispatched++; // settling run()'s promise counts: its reactions must run now, not at the runtime's next callback
+    }
     return dispatched;
   }
 
@@ -141,7 +156,7 @@ class RuntimeHost implements Host {
     const count = shared.wait(this.sharedEvents, timeoutMs);
     if (count < 0) throw new SystemError(`${shared.kind}_wait`, count, { fd: shared.fd });
     for (let i = 0; i < count; i++) {
-      const slot = this.sharedEvents[i * EVENT_STRIDE] as number;
+      const slot = this.sharedEvents[i * EVENT_STRIDE];
       if (slot === 0) this.runtimeReady = true;
       if (slot === 1) this.slice.over = true;
     }
@@ -188,12 +203,12 @@ class RuntimeHost implements Host {
 
   /** One reactor waits on the runtime in its own set; several share a poller that holds theirs. */
   private attachWait(): void {
-    const [only] = this.reactors;
-    if (only === undefined) return;
+    if (this.reactors.length === 0) return;
+    const only = this.reactors[0];
     const { slice, runtimeFd } = this;
     if (this.reactors.length === 1) {
-      this.slots = [only.register(runtimeFd, READABLE, 0, this.runtimeSource, false)];
-      if (slice.fd >= 0) this.slots.push(only.register(slice.fd, READABLE, 0, this.sliceSource, false));
+      this.slots = [only.registry.add(runtimeFd, READABLE, 0, this.runtimeSource, false)];
+      if (slice.fd >= 0) this.slots.push(only.registry.add(slice.fd, READABLE, 0, this.sliceSource, false));
       return;
     }
     const shared = nativeKernel.openPoller(only.poller.kind);
@@ -205,7 +220,7 @@ class RuntimeHost implements Host {
   }
 
   private detachWait(): void {
-    for (const slot of this.slots) this.reactors[0]?.deregister(slot, false);
+    for (const slot of this.slots) this.reactors[0]?.registry.remove(slot);
     this.slots = [];
     this.shared?.close();
     this.shared = null;
@@ -213,7 +228,7 @@ class RuntimeHost implements Host {
 }
 
 /**
- * Ends a busy stretch after {@link SLICE_MS}. A timerfd that is set once per slice and waited on beside everything else:
+ * Ends a busy stretch after `lengthMs`. A timerfd that is set once per slice and waited on beside everything else:
  * a timeout of 1 ms at each wait would arm and disarm a hardware timer each time, which was measured to make a C epoll
  * echo on a virtual machine 27% dearer.
  */
@@ -223,7 +238,10 @@ class Slice {
   private beganMs = 0;
 
   /** `fd`: the timerfd, or -1 where the system has none: then the timeout of each wait must do. */
-  constructor(readonly fd: number) {}
+  constructor(
+    readonly fd: number,
+    readonly lengthMs: number,
+  ) {}
 
   /** A busy turn begins. Returns how long it may wait at most. */
   begin(): number {
@@ -231,12 +249,12 @@ class Slice {
     this.begun = true;
     this.over = false;
     if (this.fd >= 0) {
-      if (fresh) binding.timerFdSet(this.fd, SLICE_MS); // setting it forgets what had expired
+      if (fresh) binding.timerFdSet(this.fd, this.lengthMs); // setting it forgets what had expired
       return Infinity;
     }
     const nowMs = binding.now();
     if (fresh) this.beganMs = nowMs;
-    const leftMs = this.beganMs + SLICE_MS - nowMs;
+    const leftMs = this.beganMs + this.lengthMs - nowMs;
     this.over = leftMs <= 0;
     return Math.max(leftMs, 0);
   }
@@ -254,29 +272,35 @@ class Slice {
  */
 class ImmediateHost implements Host {
   private readonly handles = new Map<Reactor, NodeJS.Immediate>();
+  private readonly unreferenced = new Set<Reactor>();
 
   constructor(private readonly sliceMs: number) {}
 
   join(reactor: Reactor): void {
     const step = (): void => {
-      if (!reactor.alive) {
-        reactor.stop();
-        return;
-      }
-      this.handles.set(reactor, setImmediate(step));
-      reactor.turn(this.sliceMs);
+      this.schedule(reactor, step);
+      if (reactor.alive) reactor.turn(this.sliceMs);
       if (!reactor.alive) reactor.stop();
     };
-    this.handles.set(reactor, setImmediate(step));
+    this.schedule(reactor, step);
   }
   leave(reactor: Reactor): void {
     clearImmediate(this.handles.get(reactor));
     this.handles.delete(reactor);
+    this.unreferenced.delete(reactor);
   }
   setReferenced(reactor: Reactor, referenced: boolean): void {
     const handle = this.handles.get(reactor);
+    if (referenced) this.unreferenced.delete(reactor);
+    else this.unreferenced.add(reactor);
     if (referenced) handle?.ref();
     else handle?.unref();
+  }
+
+  private schedule(reactor: Reactor, step: () => void): void {
+    const handle = setImmediate(step);
+    if (this.unreferenced.has(reactor)) handle.unref();
+    this.handles.set(reactor, handle);
   }
 }
 

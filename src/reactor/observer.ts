@@ -45,7 +45,13 @@ export class SilentObserver implements Observer {
   itemBegin(_kind: ItemKind, _item: Task | Timer, _fd: number, _readiness: number): void {}
   itemEnd(_kind: ItemKind, _item: Task | Timer): void {}
   stale(_slot: number, _generation: number, _readiness: number): void {}
-  interest(_change: InterestChange, _fd: number, _interest: number, _slot: number, _generation: number): void {}
+  interest(
+    _change: InterestChange,
+    _fd: number,
+    _interest: number,
+    _slot: number,
+    _generation: number,
+  ): void {}
   timerSet(_timer: Timer): void {}
   error(_error: unknown, _kind: ItemKind): void {}
   call(_name: string, _args: readonly unknown[], _result: unknown): void {}

@@ -1,20 +1,28 @@
-// The reactor: one thread, one wait, then one call after another. This file is the event loop; docs/turn.md specifies it.
+// The reactor: one thread, one wait, then one call after another. docs/turn.md is its specification.
 
-import { SystemError, UnderloopError, argumentError, checkFd, checkFunction, checkInteger, checkMs } from '../errors.js';
+import {
+  SystemError,
+  UnderloopError,
+  checkFd,
+  checkFunction,
+  checkInteger,
+  checkMs,
+  checkTask,
+} from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { observedKernel } from '../kernel/observed.js';
-import { ALWAYS_REPORTED, EVENT_STRIDE, INTEREST_MASK, NONE, READABLE, READ_CLOSED } from '../poller/poller.js';
+import { checkInterest, checkPollerKind, triggerFlags } from '../poller/checks.js';
+import { ALWAYS_REPORTED, EVENT_STRIDE, NONE, READABLE, READ_CLOSED } from '../poller/poller.js';
 import type { KernelPoller, PollerKind, Trigger } from '../poller/poller.js';
-import { checkPollerKind, triggerFlags } from '../poller/checks.js';
 import { hostFor, type Host } from './host.js';
 import type { ItemKind, Observer, TimeoutReason } from './observer.js';
 import { Registry } from './registry.js';
-import { RunQueue, type Runnable, type Task } from './run-queue.js';
+import { RunQueue, type Source, type Task } from './run-queue.js';
 import { TimerHeap, type Timer } from './timer-heap.js';
 import { Watch, type WatchHandler } from './watch.js';
 
-/** Readinesses that one wait may bring. More would let one turn keep timers and the runtime waiting for longer. */
+/** Readinesses that one wait may bring: with more, one turn would keep timers and the runtime waiting. */
 const EVENTS_MAX = 512;
 /** Timers that one turn may fire: a million due at once must not hold up sockets for the whole million. */
 const DUE_MAX = 512;
@@ -36,43 +44,35 @@ export interface ReactorOptions {
   eventsMax?: number;
 }
 
-/** What a registration calls when its fd is ready. `dispose` closes it when the whole reactor is closed. */
-export interface Source extends Runnable {
-  dispose?(): void;
-}
-
 export class Reactor implements Disposable {
   readonly kernel: Kernel;
   readonly poller: KernelPoller;
   readonly development: boolean;
   onError: ((error: unknown, kind: ItemKind) => void) | null;
   /** @internal */ readonly registry: Registry<Source>;
-  /** @internal */ readonly timers = new TimerHeap();
+  private readonly timers = new TimerHeap();
   private readonly observer: Observer | null;
 
-  // What waits for a later turn.
-  private readonly posted = new RunQueue();
-  private readonly deferred = new RunQueue();
-  private readonly closed = new RunQueue();
+  // What waits for a later turn, in the order in which a batch runs it.
+  private readonly posted = new RunQueue('posted');
+  private readonly deferred = new RunQueue('deferred');
+  private readonly closed = new RunQueue('closed');
+  private readonly queues = [this.posted, this.deferred, this.closed];
 
-  // The batch: what this turn runs. Timers first, then readinesses, then as many tasks as were queued at collect().
+  // The batch, beside what each queue says is left of it: timers that are due, and what the kernel reported.
   private readonly due: Timer[] = [];
-  private readonly events: Int32Array;
   private dueNext = 0;
+  private readonly events: Int32Array;
   private eventNext = 0;
   private eventEnd = 0;
-  private postedLeft = 0;
-  private deferredLeft = 0;
-  private closedLeft = 0;
 
   private turnNumber = 0;
   private running = false; // an item is being dispatched
   private open = true;
-  private referenced = 0; // registrations that keep run() going
   private host: Host | null = null;
-  private finish: (() => void) | null = null;
+  private finish: (() => void) | null = null; // resolves what run() returned
 
-  /** Opens a poller. Throws `ERR_ARGUMENT` for wrong options, a `SystemError` when the system refuses (EMFILE). */
+  /** Throws `ERR_ARGUMENT` for wrong options, a `SystemError` when the system refuses a poller (EMFILE). */
   constructor(options: ReactorOptions = {}) {
     const { kernel = nativeKernel, observer = null, onError = null, eventsMax = EVENTS_MAX } = options;
     if (onError !== null) checkFunction('options.onError', onError);
@@ -89,11 +89,11 @@ export class Reactor implements Disposable {
     this.development = options.development ?? process.env['UNDERLOOP_DEVELOPMENT'] === '1';
   }
 
-  // ---- The turn ---------------------------------------------------------------------------------------------------
+  // ---- The turn -------------------------------------------------------------------------------------------
 
   /**
-   * One pass: collects a batch, then dispatches it to the end. Blocks this thread for at most `maxWaitMs`. Returns the
-   * number of items dispatched. Use {@link run} to live beside the runtime; this is for loops of your own.
+   * One pass: collects a batch, then dispatches it to its end. Blocks this thread for at most `maxWaitMs`.
+   * Returns how many items it dispatched. For loops of your own; {@link run} lives beside the runtime.
    */
   turn(maxWaitMs = Infinity): number {
     this.collect(maxWaitMs);
@@ -102,86 +102,71 @@ export class Reactor implements Disposable {
     return dispatched;
   }
 
-  /** Phases 1 and 2: makes the turn's batch. Runs no user code. Waits in the kernel once, for at most `maxWaitMs`. */
+  /** Phases 1 and 2 make the turn's batch and run no user code. Waits once, for at most `maxWaitMs`. */
   collect(maxWaitMs = Infinity): void {
     this.check();
-    if (this.running) throw new UnderloopError('ERR_BUSY', 'collect() and turn() cannot be called from a handler');
-    if (this.batchLeft > 0) throw new UnderloopError('ERR_BUSY', 'the last batch is not dispatched to its end');
-    if (maxWaitMs !== 0 && maxWaitMs !== Infinity) checkMs('maxWaitMs', maxWaitMs);
+    if (this.running) throw busy('collect() and turn() cannot be called from a handler');
+    if (this.batchLeft > 0) throw busy('the last batch is not dispatched to its end');
+    checkMs('maxWaitMs', maxWaitMs, true);
     this.turnNumber++;
 
-    // 1. Timers: those due now, by deadline and then by creation. The clock is read only where somebody needs it.
+    // 1. Timers: those due now, by deadline, then by creation. The clock is read only if somebody needs it.
     const nowMs = this.timers.size > 0 || this.observer !== null ? this.kernel.now() : 0;
     this.observer?.turnBegin(this.turnNumber, nowMs);
     if (this.dueNext > 0) this.due.length = this.dueNext = 0;
     if (this.timers.size > 0) this.timers.takeDue(nowMs, this.due, DUE_MAX);
 
-    // 2. Collect: wait once, no longer than until the nearest timer, and not at all if something is queued.
-    const queued = this.due.length + this.posted.length + this.deferred.length + this.closed.length > 0;
-    const timerMs = queued ? 0 : Math.max(this.timers.nearestMs - nowMs, 0);
-    const timeoutMs = Math.min(timerMs, maxWaitMs);
-    this.observer?.waitBegin(timeoutMs, reason(queued, timerMs, maxWaitMs));
+    // 2. Collect: wait once, not beyond the nearest timer, and not at all if something is queued.
+    const queued = this.due.length + this.queuedTasks > 0;
+    const untilTimerMs = queued ? 0 : Math.max(this.timers.nearestMs - nowMs, 0);
+    const timeoutMs = Math.min(untilTimerMs, maxWaitMs);
+    this.observer?.waitBegin(timeoutMs, timeoutReason(queued, untilTimerMs, maxWaitMs));
     const count = this.poller.wait(this.events, timeoutMs);
     if (count < 0) throw new SystemError(`${this.poller.kind}_wait`, count, { fd: this.poller.fd });
     this.eventNext = 0;
     this.eventEnd = count * EVENT_STRIDE;
     // Tasks join the batch by number: what is queued while it is dispatched belongs to the next turn.
-    this.postedLeft = Math.min(this.posted.length, TASKS_MAX);
-    this.deferredLeft = Math.min(this.deferred.length, TASKS_MAX);
-    this.closedLeft = Math.min(this.closed.length, TASKS_MAX);
+    for (const queue of this.queues) queue.seal(TASKS_MAX);
     if (this.observer !== null) this.tellBatch(this.observer, count);
   }
 
   /** Phase 3: runs the next item of this turn's batch. Returns false when the batch is at its end. */
   dispatchNext(): boolean {
     if (this.dueNext < this.due.length) {
-      const timer = this.due[this.dueNext++] as Timer;
-      if (timer.pending) this.runItem('timer', timer, 0, -1);
+      const timer = this.due[this.dueNext++];
+      if (timer.pending) this.runItem('timer', timer, 0, -1); // not if an earlier item has cancelled it
       return true;
     }
     if (this.eventNext < this.eventEnd) {
-      const slot = this.events[this.eventNext] as number;
-      const generation = this.events[this.eventNext + 1] as number;
-      const reported = this.events[this.eventNext + 2] as number;
       this.eventNext += EVENT_STRIDE;
-      this.dispatchReadiness(slot, generation, reported);
+      this.dispatchReadiness(this.eventNext - EVENT_STRIDE);
       return true;
     }
-    if (this.postedLeft > 0) {
-      this.postedLeft--;
-      this.runItem('posted', this.posted.shift(), 0, -1);
-      return true;
-    }
-    if (this.deferredLeft > 0) {
-      this.deferredLeft--;
-      this.runItem('deferred', this.deferred.shift(), 0, -1);
-      return true;
-    }
-    if (this.closedLeft > 0) {
-      this.closedLeft--;
-      this.runItem('closed', this.closed.shift(), 0, -1);
+    for (const queue of this.queues) {
+      if (queue.left === 0) continue;
+      this.runItem(queue.kind, queue.next(), 0, -1);
       return true;
     }
     return false;
   }
 
-  /** A readiness counts only while its registration lives, and only for what is asked for *now*, not at collect(). */
-  private dispatchReadiness(slot: number, generation: number, reported: number): void {
+  /** A readiness counts only while its registration lives, and only for what is asked for now. */
+  private dispatchReadiness(at: number): void {
+    const slot = this.events[at];
+    const generation = this.events[at + 1];
+    const reported = this.events[at + 2];
     let readiness = 0;
     if (this.registry.isCurrent(slot, generation)) {
       const interest = this.registry.interest(slot);
-      // Nobody asks for hang-ups and errors: they come with any interest. A closed read half comes with read interest.
+      // Nobody asks for hang-ups and errors: they come with any interest. The peer's FIN comes with READABLE.
       if (interest !== NONE) readiness = reported & (interest | ALWAYS_REPORTED);
-      if (interest & READABLE) readiness |= reported & READ_CLOSED;
+      if ((interest & READABLE) !== 0) readiness |= reported & READ_CLOSED;
     }
-    if (readiness === 0) {
-      this.observer?.stale(slot, generation, reported);
-      return;
-    }
-    this.runItem('readiness', this.registry.source(slot) as Source, readiness, this.registry.fd(slot));
+    if (readiness === 0) this.observer?.stale(slot, generation, reported);
+    else this.runItem('readiness', this.registry.source(slot) as Source, readiness, this.registry.fd(slot));
   }
 
-  /** The only place from which user code is called: the step point, the trace point, the fault boundary. */
+  /** The only place from which user code is called: step point, trace point and fault boundary. */
   private runItem(kind: ItemKind, item: Task, readiness: number, fd: number): void {
     this.observer?.itemBegin(kind, item, fd, readiness);
     this.running = true;
@@ -196,26 +181,28 @@ export class Reactor implements Disposable {
     this.observer?.itemEnd(kind, item);
   }
 
-  /** A throwing handler closes nothing else: its error goes to `onError`, or else to the runtime as uncaught. */
+  /** A throwing handler closes nothing else: its error goes to `onError`, or to the runtime as uncaught. */
   private fault(error: unknown, kind: ItemKind): void {
     this.observer?.error(error, kind);
-    if (this.onError === null) return throwUncaught(error);
     try {
+      if (this.onError === null) throw error;
       this.onError(error, kind);
-    } catch (second) {
-      throwUncaught(second);
+    } catch (uncaught) {
+      process.nextTick(() => {
+        throw uncaught;
+      });
     }
   }
 
-  // ---- Running beside the runtime ---------------------------------------------------------------------------------
+  // ---- Running beside the runtime -------------------------------------------------------------------------
 
   /**
-   * Runs turns until nothing keeps the reactor alive (no referenced registration, timer or task), or until
+   * Makes turns until nothing keeps the reactor alive (no referenced registration, timer or task), or until
    * {@link stop}. Node's own timers, promises, sockets and signals go on meanwhile: see host.ts.
    */
   run(): Promise<void> {
     this.check();
-    if (this.finish !== null) throw new UnderloopError('ERR_BUSY', 'run() is called while the reactor is running');
+    if (this.finish !== null) throw busy('run() is called while the reactor is running');
     return new Promise((resolve) => {
       this.host ??= hostFor(this.kernel);
       this.host.join(this);
@@ -225,22 +212,20 @@ export class Reactor implements Disposable {
 
   /** Ends {@link run} when the current turn is over. Registrations stay; run() may be called again. */
   stop(): void {
-    const finish = this.finish;
-    if (finish === null) return;
-    this.finish = null;
     this.host?.leave(this);
-    finish();
+    this.finish?.();
+    this.finish = null;
   }
 
   /** Whether something keeps the reactor going. */
   get alive(): boolean {
-    const queued = this.posted.length + this.deferred.length + this.closed.length + this.batchLeft;
-    return this.open && (this.referenced > 0 || this.timers.referenced > 0 || queued > 0);
+    const referenced = this.registry.referenced + this.timers.referenced;
+    return this.open && referenced + this.queuedTasks + this.batchLeft > 0;
   }
 
-  /** How long the next wait may last before the reactor has work: 0 if something is queued. */
+  /** How long the next wait may last before the reactor has work of its own: 0 if something is queued. */
   get nextDelayMs(): number {
-    if (this.posted.length + this.deferred.length + this.closed.length > 0) return 0;
+    if (this.queuedTasks > 0) return 0;
     return this.timers.size === 0 ? Infinity : Math.max(this.timers.nearestMs - this.kernel.now(), 0);
   }
 
@@ -249,21 +234,20 @@ export class Reactor implements Disposable {
     this.host?.setReferenced(this, true);
     return this;
   }
-
   /** The process may end although this reactor runs. Call it after {@link run}. */
   unref(): this {
     this.host?.setReferenced(this, false);
     return this;
   }
 
-  // ---- What a program asks for ------------------------------------------------------------------------------------
+  // ---- What a program asks for ----------------------------------------------------------------------------
 
   /** Milliseconds on the reactor's monotonic clock. */
   now(): number {
     return this.kernel.now();
   }
 
-  /** Calls `callback` once, `delayMs` (fractions allowed) from now: never early, in order of deadline, then creation. */
+  /** Calls `callback` once, in `delayMs` (fractions count). Never early; by deadline, then by creation. */
   setTimer(delayMs: number, callback: () => void): Timer {
     this.check();
     checkMs('delayMs', delayMs);
@@ -281,14 +265,14 @@ export class Reactor implements Disposable {
   defer(task: Task): void {
     this.enqueue(this.deferred, task);
   }
-  /** Runs `task` at the end of a later turn: for close callbacks, so that nothing of the turn meets a closed thing. */
+  /** Runs `task` at the end of a later turn: close callbacks, so that no item meets what is closed. */
   closing(task: Task): void {
     this.enqueue(this.closed, task);
   }
 
   /**
    * Calls `handler(readiness, watch)` whenever `fd` is ready for `interest` (READABLE | WRITABLE | PRIORITY).
-   * The fd stays yours: `watch.close()` before you close it. Throws ERR_FD_REFUSED for files, ERR_FD_REGISTERED, EBADF.
+   * The fd stays yours: `watch.close()` before you close it. Throws ERR_FD_REFUSED for files.
    */
   watch(fd: number, interest: number, handler: WatchHandler, options: { trigger?: Trigger } = {}): Watch {
     checkFd('fd', fd);
@@ -298,34 +282,16 @@ export class Reactor implements Disposable {
     return new Watch(this, fd, interest, trigger, handler);
   }
 
-  /** For net/ and watch.ts: a registration whose source the reactor runs. Returns its slot. @internal */
-  register(fd: number, interest: number, trigger: number, source: Source, referenced: boolean): number {
-    this.check();
-    const slot = this.registry.add(fd, interest, trigger, source);
-    if (referenced) this.referenced++;
-    return slot;
-  }
-  /** @internal */
-  deregister(slot: number, referenced: boolean): void {
-    this.registry.remove(slot);
-    if (referenced) this.referenced--;
-  }
-  /** @internal */
-  reference(by: 1 | -1): void {
-    this.referenced += by;
-  }
-
-  /** Closes everything that the reactor owns (connections, listeners, watches, its poller), and ends run(). Idempotent. */
+  /** Closes all that it owns: connections, listeners, watches, its poller. No callback follows. */
   close(): void {
     if (!this.open) return;
     this.stop();
-    for (const slot of [...this.registry.slots()]) {
-      const source = this.registry.source(slot);
-      if (source?.dispose !== undefined) source.dispose();
-      else this.registry.remove(slot);
-    }
+    for (const slot of this.registry.slots()) this.registry.source(slot)?.dispose?.();
+    this.registry.close();
     this.open = false;
+    this.dueNext = this.due.length;
     this.eventNext = this.eventEnd;
+    for (const queue of this.queues) queue.seal(0);
     this.poller.close();
   }
   [Symbol.dispose](): void {
@@ -334,9 +300,7 @@ export class Reactor implements Disposable {
 
   private enqueue(queue: RunQueue, task: Task): void {
     this.check();
-    if (typeof task !== 'function' && typeof (task as Runnable | null)?.run !== 'function') {
-      throw argumentError('task', 'a function, or an object with a run() method', task);
-    }
+    checkTask('task', task);
     queue.push(task);
   }
 
@@ -344,35 +308,34 @@ export class Reactor implements Disposable {
     if (!this.open) throw new UnderloopError('ERR_CLOSED', 'the reactor is closed; make a new one');
   }
 
+  private get queuedTasks(): number {
+    return this.posted.length + this.deferred.length + this.closed.length;
+  }
+
+  /** Items of this turn's batch that were not dispatched yet. */
   private get batchLeft(): number {
-    const readinesses = (this.eventEnd - this.eventNext) / EVENT_STRIDE;
-    return this.due.length - this.dueNext + readinesses + this.postedLeft + this.deferredLeft + this.closedLeft;
+    const ready = (this.eventEnd - this.eventNext) / EVENT_STRIDE;
+    const tasks = this.posted.left + this.deferred.left + this.closed.left;
+    return this.due.length - this.dueNext + ready + tasks;
   }
 
   private tellBatch(observer: Observer, count: number): void {
     observer.waitEnd(count);
     for (let i = 0; i < this.eventEnd; i += EVENT_STRIDE) {
-      const [slot, generation, readiness] = this.events.subarray(i, i + EVENT_STRIDE) as unknown as number[];
-      const fd = this.registry.isCurrent(slot as number, generation as number) ? this.registry.fd(slot as number) : -1;
-      observer.readiness(fd, readiness as number, slot as number, generation as number);
+      const [slot = 0, generation = 0, readiness = 0] = this.events.subarray(i, i + EVENT_STRIDE);
+      const fd = this.registry.isCurrent(slot, generation) ? this.registry.fd(slot) : -1;
+      observer.readiness(fd, readiness, slot, generation);
     }
-    observer.batch(this.due.length, count, this.postedLeft, this.deferredLeft, this.closedLeft);
+    observer.batch(this.due.length, count, this.posted.left, this.deferred.left, this.closed.left);
   }
 }
 
-function reason(queued: boolean, timerMs: number, maxWaitMs: number): TimeoutReason {
+function timeoutReason(queued: boolean, untilTimerMs: number, maxWaitMs: number): TimeoutReason {
   if (queued) return 'queued';
-  if (maxWaitMs < timerMs) return 'host';
-  return timerMs === Infinity ? 'idle' : 'timer';
+  if (maxWaitMs < untilTimerMs) return 'host';
+  return untilTimerMs === Infinity ? 'idle' : 'timer';
 }
 
-function checkInterest(name: string, interest: unknown): void {
-  checkInteger(name, interest, NONE, INTEREST_MASK);
-}
-
-/** Outside the fault boundary and on a stack of its own, so that the runtime treats it as any uncaught exception. */
-function throwUncaught(error: unknown): void {
-  process.nextTick(() => {
-    throw error;
-  });
+function busy(text: string): UnderloopError {
+  return new UnderloopError('ERR_BUSY', text);
 }

@@ -10,7 +10,7 @@ import type { InterestChange, Observer } from './observer.js';
 const GENERATION_MAX = 0x7fffffff;
 
 /**
- * Registrations of one poller. Plain arrays indexed by slot: 16 bytes and one reference per registration, and nothing
+ * Registrations of one poller. Plain arrays indexed by slot: 17 bytes and one reference per registration, and nothing
  * is allocated per event. A registration without interest is *parked*: known here, but taken out of the kernel's set,
  * since a hang-up is reported whatever the interest and a level-triggered one would be reported for ever (epoll_ctl(2)).
  */
@@ -19,13 +19,17 @@ export class Registry<Source> {
   private generations = new Int32Array(16).fill(1);
   private interests = new Int32Array(16);
   private triggers = new Int32Array(16);
+  private referencedSlots = new Uint8Array(16);
   private sources: (Source | null)[] = [];
   private slotByFd = new Int32Array(64).fill(-1);
   private readonly free: number[] = [];
   /** How many slots have been used; slots at or above it are unknown. */
   private used = 0;
+  private open = true;
   /** Live registrations. */
   size = 0;
+  /** Those of them that keep `run()` going. */
+  referenced = 0;
 
   constructor(
     readonly poller: KernelPoller,
@@ -33,11 +37,12 @@ export class Registry<Source> {
   ) {}
 
   /** Registers `fd` and returns its slot. Throws a coded error that explains a refusal. */
-  add(fd: number, interest: number, trigger: number, source: Source): number {
-    const before = fd < this.slotByFd.length ? (this.slotByFd[fd] as number) : -1;
+  add(fd: number, interest: number, trigger: number, source: Source, referenced = true): number {
+    if (!this.open) throw new UnderloopError('ERR_CLOSED', 'the reactor or poller is closed; make a new one');
+    const before = fd < this.slotByFd.length ? this.slotByFd[fd] : -1;
     if (before >= 0 && this.interests[before] === NONE) throw registeredTwice(fd);
     const slot = this.free.length > 0 ? (this.free.pop() as number) : this.nextSlot();
-    const generation = this.generations[slot] as number;
+    const generation = this.generations[slot];
     if (interest !== NONE) {
       const result = this.poller.add(fd, interest | trigger, slot, generation);
       if (result < 0) {
@@ -54,17 +59,18 @@ export class Registry<Source> {
     this.triggers[slot] = trigger;
     this.sources[slot] = source;
     this.size++;
+    this.setReferenced(slot, referenced);
     this.tell('add', slot, interest);
     return slot;
   }
 
   /** Changes the interest of a live slot. In edge and oneshot mode the same interest again rearms it. */
   setInterest(slot: number, interest: number): void {
-    const old = this.interests[slot] as number;
-    const trigger = this.triggers[slot] as number;
+    const old = this.interests[slot];
+    const trigger = this.triggers[slot];
     if (old === interest && trigger === 0) return;
-    const fd = this.fds[slot] as number;
-    const generation = this.generations[slot] as number;
+    const fd = this.fds[slot];
+    const generation = this.generations[slot];
     let result = 0;
     if (interest === NONE) {
       if (old !== NONE) result = this.poller.remove(fd);
@@ -81,15 +87,28 @@ export class Registry<Source> {
   /** Takes a slot out, of the kernel's set too. Do this before closing the fd, always. */
   remove(slot: number): void {
     // A refusal changes nothing: the fd was closed behind our back, and the kernel has dropped it already.
-    if (this.interests[slot] !== NONE) this.poller.remove(this.fds[slot] as number);
+    if (this.interests[slot] !== NONE) this.poller.remove(this.fds[slot]);
     this.tell('remove', slot, NONE);
     this.release(slot);
   }
 
+  /** Whether this registration keeps `run()` going. */
+  setReferenced(slot: number, referenced: boolean): void {
+    const now = referenced ? 1 : 0;
+    this.referenced += now - this.referencedSlots[slot];
+    this.referencedSlots[slot] = now;
+  }
+
+  /** No registration is taken any more. */
+  close(): void {
+    this.open = false;
+  }
+
   private release(slot: number): void {
-    const fd = this.fds[slot] as number;
+    this.setReferenced(slot, false);
+    const fd = this.fds[slot];
     if (this.slotByFd[fd] === slot) this.slotByFd[fd] = -1;
-    const generation = this.generations[slot] as number;
+    const generation = this.generations[slot];
     this.generations[slot] = generation === GENERATION_MAX ? 1 : generation + 1;
     this.interests[slot] = NONE;
     this.sources[slot] = null;
@@ -106,13 +125,13 @@ export class Registry<Source> {
     return this.sources[slot] ?? null;
   }
   fd(slot: number): number {
-    return this.fds[slot] as number;
+    return this.fds[slot];
   }
   interest(slot: number): number {
-    return (this.interests[slot] as number) & INTEREST_MASK;
+    return this.interests[slot] & INTEREST_MASK;
   }
   generation(slot: number): number {
-    return this.generations[slot] as number;
+    return this.generations[slot];
   }
 
   /** The live slots, in no particular order. For shutting down and for looking at, not for hot paths. */
@@ -126,6 +145,9 @@ export class Registry<Source> {
       this.fds = grown(this.fds);
       this.interests = grown(this.interests);
       this.triggers = grown(this.triggers);
+      const referenced = new Uint8Array(this.fds.length);
+      referenced.set(this.referencedSlots);
+      this.referencedSlots = referenced;
       this.generations = grown(this.generations).fill(1, slot);
     }
     this.sources.push(null);
@@ -142,7 +164,7 @@ export class Registry<Source> {
   }
 }
 
-function grown(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+function grown(array: Int32Array): Int32Array<ArrayBuffer> {
   const bigger = new Int32Array(array.length * 2);
   bigger.set(array);
   return bigger;

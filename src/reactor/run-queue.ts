@@ -1,19 +1,30 @@
 // A first-in, first-out queue of things to run: a ring that grows by doubling and allocates nothing per item.
 
+import type { ItemKind } from './observer.js';
+
 /** Something that the reactor runs. `value` is a readiness for what waits on an fd, 0 for everything else. */
 export interface Runnable {
   run(value: number): void;
+}
+
+/** What a registration calls when its fd is ready. `dispose` closes it when the whole reactor is closed. */
+export interface Source extends Runnable {
+  dispose?(): void;
 }
 
 /** A task is a plain function, or a {@link Runnable} where no closure shall be made per event. */
 export type Task = Runnable | (() => void);
 
 export class RunQueue {
+  /** How many of the oldest tasks belong to this turn's batch. What is pushed later belongs to a later turn. */
+  left = 0;
   // Both rings have a power of two places, so that the position is a mask and not a division.
   private tasks: (Task | null)[] = new Array<Task | null>(16).fill(null);
   private mask = 15;
   private head = 0;
   private size = 0;
+
+  constructor(readonly kind: ItemKind) {}
 
   get length(): number {
     return this.size;
@@ -23,6 +34,17 @@ export class RunQueue {
     if (this.size > this.mask) this.grow();
     this.tasks[(this.head + this.size) & this.mask] = task;
     this.size++;
+  }
+
+  /** A batch begins: at most `max` of the tasks queued now are in it. */
+  seal(max: number): void {
+    this.left = Math.min(this.size, max);
+  }
+
+  /** The oldest task of the batch. Call it only when {@link left} is above 0. */
+  next(): Task {
+    this.left--;
+    return this.shift();
   }
 
   /** The oldest task. Call it only when {@link length} is above 0. */

@@ -69,8 +69,7 @@ export class TimerHeap {
 
   /** The nearest deadline; Infinity when there is none. */
   get nearestMs(): number {
-    const first = this.timers[0];
-    return first === undefined ? Infinity : first.deadlineMs;
+    return this.timers.length === 0 ? Infinity : this.timers[0].deadlineMs;
   }
 
   add(deadlineMs: number, callback: () => void): Timer {
@@ -94,9 +93,8 @@ export class TimerHeap {
 
   /** Takes out the timers due at `nowMs`, at most `max` of them, and appends them to `due` in their order. */
   takeDue(nowMs: number, due: Timer[], max: number): void {
-    while (due.length < max) {
+    while (due.length < max && this.nearestMs <= nowMs) {
       const first = this.timers[0];
-      if (first === undefined || first.deadlineMs > nowMs) return;
       this.remove(first);
       due.push(first);
     }
@@ -105,7 +103,7 @@ export class TimerHeap {
   private siftUp(timer: Timer, place: number): void {
     while (place > 0) {
       const parentPlace = (place - 1) >> 2;
-      const parent = this.timers[parentPlace] as Timer;
+      const parent = this.timers[parentPlace];
       if (!before(timer, parent)) break;
       this.put(parent, place);
       place = parentPlace;
@@ -120,7 +118,7 @@ export class TimerHeap {
       let leastPlace = place;
       const end = Math.min(place * 4 + 5, size);
       for (let child = place * 4 + 1; child < end; child++) {
-        const candidate = this.timers[child] as Timer;
+        const candidate = this.timers[child];
         if (before(candidate, least)) {
           least = candidate;
           leastPlace = child;

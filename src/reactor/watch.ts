@@ -2,14 +2,14 @@
 
 import { UnderloopError } from '../errors.js';
 import { checkInterest } from '../poller/checks.js';
-import type { Reactor, Source } from './reactor.js';
+import type { Reactor } from './reactor.js';
+import type { Source } from './run-queue.js';
 
 /** `readiness` is masked with the watch's interest; HANGUP, ERROR and INVALID may come with it, or alone. */
 export type WatchHandler = (readiness: number, watch: Watch) => void;
 
 export class Watch implements Source, Disposable {
   private slot: number;
-  private referenced = true;
 
   /** @internal */
   constructor(
@@ -20,7 +20,7 @@ export class Watch implements Source, Disposable {
     trigger: number,
     private readonly handler: WatchHandler,
   ) {
-    this.slot = reactor.register(fd, interest, trigger, this, true);
+    this.slot = reactor.registry.add(fd, interest, trigger, this);
   }
 
   get closed(): boolean {
@@ -40,19 +40,17 @@ export class Watch implements Source, Disposable {
   /** Takes the fd out of the poller. The handler is never called again, not even in this turn. Idempotent. */
   close(): void {
     if (this.slot < 0) return;
-    const slot = this.slot;
+    const { slot } = this;
     this.slot = -1;
-    this.reactor.deregister(slot, this.referenced);
+    this.reactor.registry.remove(slot);
   }
 
   ref(): this {
-    if (!this.referenced && this.slot >= 0) this.reactor.reference(1);
-    this.referenced = true;
+    if (this.slot >= 0) this.reactor.registry.setReferenced(this.slot, true);
     return this;
   }
   unref(): this {
-    if (this.referenced && this.slot >= 0) this.reactor.reference(-1);
-    this.referenced = false;
+    if (this.slot >= 0) this.reactor.registry.setReferenced(this.slot, false);
     return this;
   }
 

@@ -1,6 +1,7 @@
 // Runs all benchmarks and prints one report: `npm run bench`, or `npm run bench -- --quick`.
 
 import { writeFileSync } from 'node:fs';
+import { besideFailed, formatBeside, runBeside } from './beside.js';
 import { callsFailed, formatCalls, runCalls } from './calls.js';
 import { ECHO_KNOWN, echoFailed, formatEcho, runEcho } from './echo.js';
 import { describeEnvironment, formatEnvironment } from './lib/environment.js';
@@ -9,10 +10,11 @@ import { UsageError, formatHelp, parseOptions } from './lib/options.js';
 import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
 
-const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'calls'] };
+const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'calls'] };
 
 const PARTS = {
   echo: { run: runEcho, format: formatEcho, failed: echoFailed },
+  beside: { run: runBeside, format: formatBeside, failed: besideFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
 };
 

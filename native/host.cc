@@ -8,6 +8,7 @@
 #include <sys/timerfd.h>
 #endif
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -235,7 +236,9 @@ void Host::RefreshState() {
     state->runtime_deadline_ms = state->runtime_due_ms;
   } else {
     state->runtime_deadline_ms = static_cast<double>(uv->now(loop_)) + timeout_ms;
-    const double left_ms = state->runtime_deadline_ms - MonotonicMs();
+    // Whole milliseconds, as libuv counts them: an exact wait would fire timers up to one millisecond earlier than the
+    // runtime alone does, for their start was rounded down.
+    const double left_ms = state->runtime_deadline_ms - std::floor(MonotonicMs());
     state->runtime_due_ms = left_ms > 0 ? left_ms : 0;
   }
 }

@@ -59,7 +59,7 @@ int TriggerFlags(int32_t interest) {
 
 // Tested by bit: EV_EOF and EV_ERROR come beside others, for the flags of the registration are echoed.
 int32_t FromKevent(const struct kevent& event) {
-  if (event.flags & EV_ERROR) return event.data != 0 ? kError : 0;
+  if (event.flags & EV_ERROR) return kError;
   const bool eof = (event.flags & EV_EOF) != 0;
   int32_t readiness = 0;
   switch (event.filter) {

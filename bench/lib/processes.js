@@ -131,6 +131,37 @@ export class Server {
     });
   }
 
+  /**
+   * Writes one line to the process and gives the next line that it prints.
+   * @param {string} question
+   * @param {number} timeoutMs
+   * @returns {Promise<string>}
+   */
+  ask(question, timeoutMs) {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      let text = '';
+      const done = (act) => {
+        clearTimeout(timer);
+        child.stdout.off('data', onData);
+        child.off('close', onClose);
+        act();
+      };
+      const onData = (chunk) => {
+        text += chunk;
+        if (text.includes('\n')) done(() => resolve(text.slice(0, text.indexOf('\n'))));
+      };
+      const onClose = () => done(() => reject(new Error(`ended without an answer to "${question}"`)));
+      const timer = setTimeout(
+        () => done(() => reject(new Error(`gave no answer to "${question}" for ${timeoutMs} ms`))),
+        timeoutMs,
+      );
+      child.stdout.on('data', onData);
+      child.once('close', onClose);
+      child.stdin.write(`${question}\n`);
+    });
+  }
+
   /** Ends the process: end-of-file on stdin first, which is also a test of its lifeline. Resolves when it is gone. */
   async stop() {
     this.#stopping = true;

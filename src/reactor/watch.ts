@@ -10,6 +10,7 @@ export type WatchHandler = (readiness: number, watch: Watch) => void;
 
 export class Watch implements Source, Disposable {
   private slot: number;
+  private readonly generation: number;
 
   /** @internal */
   constructor(
@@ -21,36 +22,40 @@ export class Watch implements Source, Disposable {
     private readonly handler: WatchHandler,
   ) {
     this.slot = reactor.registry.add(fd, interest, trigger, this);
+    this.generation = reactor.registry.generation(this.slot);
   }
 
   get closed(): boolean {
-    return this.slot < 0;
+    return !this.current;
+  }
+  /** False when closed, and when the fd was closed before the watch and its number was watched anew since. */
+  private get current(): boolean {
+    return this.slot >= 0 && this.reactor.registry.isCurrent(this.slot, this.generation);
   }
 
   /** What is asked for now. Setting NONE parks the watch; in edge and oneshot mode, setting it again rearms it. */
   get interest(): number {
-    return this.slot < 0 ? 0 : this.reactor.registry.interest(this.slot);
+    return this.current ? this.reactor.registry.interest(this.slot) : 0;
   }
   set interest(interest: number) {
     checkInterest('interest', interest);
-    if (this.slot < 0) throw new UnderloopError('ERR_CLOSED', `the watch of fd ${String(this.fd)} is closed`);
+    if (!this.current) throw new UnderloopError('ERR_CLOSED', `the watch of fd ${String(this.fd)} is closed`);
     this.reactor.registry.setInterest(this.slot, interest);
   }
 
   /** Takes the fd out of the poller. The handler is never called again, not even in this turn. Idempotent. */
   close(): void {
-    if (this.slot < 0) return;
-    const { slot } = this;
+    const { current, slot } = this;
     this.slot = -1;
-    this.reactor.registry.remove(slot);
+    if (current) this.reactor.registry.remove(slot);
   }
 
   ref(): this {
-    if (this.slot >= 0) this.reactor.registry.setReferenced(this.slot, true);
+    if (this.current) this.reactor.registry.setReferenced(this.slot, true);
     return this;
   }
   unref(): this {
-    if (this.slot >= 0) this.reactor.registry.setReferenced(this.slot, false);
+    if (this.current) this.reactor.registry.setReferenced(this.slot, false);
     return this;
   }
 

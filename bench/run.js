@@ -1,6 +1,7 @@
 // Runs all benchmarks and prints one report: `npm run bench`, or `npm run bench -- --quick`.
 
 import { writeFileSync } from 'node:fs';
+import { allocationsFailed, formatAllocations, runAllocations } from './allocations.js';
 import { besideFailed, formatBeside, runBeside } from './beside.js';
 import { callsFailed, formatCalls, runCalls } from './calls.js';
 import { ECHO_KNOWN, echoFailed, formatEcho, runEcho } from './echo.js';
@@ -10,11 +11,12 @@ import { UsageError, formatHelp, parseOptions } from './lib/options.js';
 import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
 
-const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'calls'] };
+const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'allocations', 'calls'] };
 
 const PARTS = {
   echo: { run: runEcho, format: formatEcho, failed: echoFailed },
   beside: { run: runBeside, format: formatBeside, failed: besideFailed },
+  allocations: { run: runAllocations, format: formatAllocations, failed: allocationsFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
 };
 

@@ -106,6 +106,10 @@ export function checkMs(name: string, value: unknown, infinityAllowed = false): 
   }
 }
 
+export function checkObject(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw argumentError(name, 'an object', value);
+}
+
 /** A task: a function, or an object with a run() method. */
 export function checkTask(name: string, value: unknown): void {
   if (typeof value === 'function' || typeof (value as { run?: unknown } | null)?.run === 'function') return;

@@ -1,14 +1,20 @@
 // Outgoing TCP connections: resolve if need be, connect without blocking, give up by timeout or AbortSignal.
 
-import { SystemError, UnderloopError, argumentError, checkMs, checkPort } from '../errors.js';
+import { SystemError, UnderloopError, argumentError, checkMs } from '../errors.js';
 import { EINPROGRESS } from '../kernel/errno.js';
 import type { SocketAddress } from '../kernel/kernel.js';
-import { triggerFlags } from '../poller/checks.js';
 import type { Trigger } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
-import { checkHost, numericAddress } from './address.js';
+import { checkAddress } from './address.js';
+import {
+  checkHandlers,
+  checkObject,
+  checkQueueBound,
+  checkReactor,
+  checkSwitch,
+  connectionTrigger,
+} from './checks.js';
 import { Connection, WRITE_QUEUE_BYTES_MAX, type ConnectionHandlers, type Service } from './connection.js';
-import { checkHandlers, checkQueueBound } from './listener.js';
 
 export interface ConnectOptions {
   /** A numeric address (127.0.0.1 unless given); for names see {@link resolveHost}. */
@@ -37,7 +43,7 @@ class Outgoing<Context> implements Service<Context> {
     readonly handlers: ConnectionHandlers<Context>,
     options: ConnectOptions,
   ) {
-    this.trigger = triggerFlags('options.trigger', options.trigger, reactor.poller);
+    this.trigger = connectionTrigger(options.trigger, reactor.poller);
     this.writeQueueBytesMax = options.writeQueueBytesMax ?? WRITE_QUEUE_BYTES_MAX;
   }
   connectionClosed(): void {
@@ -55,25 +61,19 @@ export function connect<Context = unknown>(
   options: ConnectOptions,
   handlers: ConnectionHandlers<Context>,
 ): Connection<Context> {
-  const host = options.host ?? '127.0.0.1';
-  checkHost('options.host', host);
-  checkPort('options.port', options.port);
+  checkReactor(reactor);
+  checkObject('options', options);
+  const address = checkAddress('options', options.host ?? '127.0.0.1', options.port);
   if (options.port === 0) throw argumentError('options.port', 'a port from 1 to 65535', 0);
   const { timeoutMs, signal, from } = options;
   if (timeoutMs !== undefined) checkMs('options.timeoutMs', timeoutMs);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw argumentError('options.signal', 'an AbortSignal', signal);
   }
+  checkSwitch('options.noDelay', options.noDelay);
+  if (from !== undefined) checkFrom(from, address.family);
   checkQueueBound(options.writeQueueBytesMax);
   checkHandlers(handlers);
-  const address = numericAddress(host, options.port);
-  if (address === null) {
-    throw new UnderloopError(
-      'ERR_HOST_NAME',
-      `options.host must be a numeric address such as 127.0.0.1 or ::1; got the name '${host}'. ` +
-        'Resolve it first: `host: (await resolveHost(name)).host`',
-    );
-  }
   signal?.throwIfAborted();
 
   const service = new Outgoing<Context>(reactor, handlers, options);
@@ -85,7 +85,7 @@ export function connect<Context = unknown>(
   try {
     if (options.noDelay === true) kernel.setOption(fd, 'noDelay', 1);
     if (from !== undefined) {
-      const bound = kernel.bind(fd, from);
+      const bound = kernel.bind(fd, { ...from, family: address.family });
       if (bound < 0) throw new SystemError('bind', bound, { fd, address: from.host, port: from.port });
     }
     const result = kernel.connect(fd, address);
@@ -103,6 +103,12 @@ export function connect<Context = unknown>(
   }
   guard(service, connection, options, address);
   return connection;
+}
+
+function checkFrom(from: SocketAddress, family: 4 | 6): void {
+  checkObject('options.from', from);
+  if (checkAddress('options.from', from.host, from.port).family === family) return;
+  throw argumentError('options.from.host', `an IPv${String(family)} address, as options.host is`, from.host);
 }
 
 function guard<Context>(

@@ -1,11 +1,12 @@
 // One TCP connection on the reactor: reads when readable, writes at once and queues what the kernel does not take.
 
 import { SystemError, UnderloopError, argumentError, checkInteger } from '../errors.js';
-import { EAGAIN, EPIPE } from '../kernel/errno.js';
+import { EAGAIN, ECONNRESET, EPIPE } from '../kernel/errno.js';
 import { SHUT_WRITE, type Kernel, type SocketAddress } from '../kernel/kernel.js';
 import { EDGE, ERROR, HANGUP, INVALID, NONE, READABLE, READ_CLOSED, WRITABLE } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
 import type { Source } from '../reactor/run-queue.js';
+import { checkSwitch } from './checks.js';
 import { WriteQueue } from './write-queue.js';
 
 /** Reads, or sends of queued pieces, per readiness in edge mode: a flooding peer gets no more before its neighbours. */
@@ -13,6 +14,9 @@ export const TRANSFERS_PER_ITEM_MAX = 16;
 
 /** Bytes that a connection queues at most, unless told otherwise. */
 export const WRITE_QUEUE_BYTES_MAX = 1024 * 1024;
+
+/** One write() looks at no more of its bytes: the addon counts in 32 bits. */
+const SEND_BYTES_MAX = 2 ** 31 - 1;
 
 /**
  * What a connection calls. One object serves all connections of a listener, so that a connection costs no closures.
@@ -121,8 +125,13 @@ export class Connection<Context = unknown> implements Source, Disposable {
     if ((this.flags & (CLOSED | ENDING | WRITE_ENDED | CONNECTING)) !== 0) this.checkWritable();
     if (typeof bytes === 'string') bytes = Buffer.from(bytes, 'utf8');
     else if (!(bytes instanceof Uint8Array)) throw argumentError('bytes', 'a Uint8Array or a string', bytes);
-    const stop = end ?? bytes.length;
-    if (!(start >= 0 && start <= stop && stop <= bytes.length)) checkRange(start, stop, bytes.length);
+    let stop = end ?? bytes.length;
+    if (start !== 0 || end !== undefined) checkRange(start, stop, bytes.length);
+    if (stop > SEND_BYTES_MAX) {
+      bytes = bytes.subarray(start, Math.min(stop, start + SEND_BYTES_MAX));
+      start = 0;
+      stop = bytes.length;
+    }
 
     let sent = 0;
     if (this.queuedBytes === 0 && (this.flags & CONNECTING) === 0) {
@@ -138,7 +147,10 @@ export class Connection<Context = unknown> implements Source, Disposable {
         return sent;
       }
       if (sent < 0) {
-        if (sent !== EAGAIN) return this.writeFailed(sent);
+        if (sent !== EAGAIN) {
+          this.sendFailed(sent);
+          return 0;
+        }
         sent = 0;
       }
       this.bytesWritten += sent;
@@ -179,10 +191,12 @@ export class Connection<Context = unknown> implements Source, Disposable {
 
   /** TCP_NODELAY: small writes leave at once instead of waiting for an acknowledgement. */
   noDelay(on = true): void {
+    checkSwitch('on', on);
     this.setOption('noDelay', on ? 1 : 0);
   }
   /** SO_KEEPALIVE; `idleS`: seconds of silence before the first probe. */
   keepAlive(on = true, idleS?: number): void {
+    checkSwitch('on', on);
     if (idleS !== undefined) checkInteger('idleS', idleS, 1, 32_767);
     this.setOption('keepAlive', on ? 1 : 0);
     if (on && idleS !== undefined) this.setOption('keepAliveIdleS', idleS);
@@ -202,6 +216,16 @@ export class Connection<Context = unknown> implements Source, Disposable {
 
   /** @internal */
   run(readiness: number): void {
+    try {
+      this.ready(readiness);
+    } catch (error) {
+      // A handler threw, and what it left unread was reported once: in edge mode setting the interest again rearms it.
+      this.updateInterest();
+      throw error;
+    }
+  }
+
+  private ready(readiness: number): void {
     // 0 is no readiness: the reactor runs what this connection queued itself, its end or a bounded read that goes on.
     if (readiness === 0) {
       if ((this.flags & CONTINUING) === 0) {
@@ -241,10 +265,15 @@ export class Connection<Context = unknown> implements Source, Disposable {
         return;
       }
       this.bytesRead += count;
-      const { handlers } = this.service;
+      const { handlers, reactor } = this.service;
       if (handlers.data !== undefined) {
-        handlers.data(this, buffer, 0, count);
-        if (this.service.reactor.development) buffer.fill(0xdb, 0, count);
+        if (reactor.development) {
+          try {
+            handlers.data(this, buffer, 0, count);
+          } finally {
+            buffer.fill(0xdb, 0, count);
+          }
+        } else handlers.data(this, buffer, 0, count);
       }
       // Level: what is left is reported again next turn, after the neighbours. Edge: it is not, so read on; a short
       // read has emptied the socket (epoll(7), question 9), unless a FIN was reported with it.
@@ -260,14 +289,18 @@ export class Connection<Context = unknown> implements Source, Disposable {
 
   private readEnded(): void {
     this.flags |= READ_ENDED;
-    if ((this.flags & WRITE_ENDED) !== 0) {
-      this.shut(null);
+    if (this.failure !== null) {
+      this.shut(this.failure);
       return;
     }
     this.updateInterest();
     const { handlers } = this.service;
-    if (handlers.readClosed !== undefined) handlers.readClosed(this);
-    else this.end();
+    try {
+      if (handlers.readClosed !== undefined) handlers.readClosed(this);
+      else this.end();
+    } finally {
+      if ((this.flags & WRITE_ENDED) !== 0) this.shut(null);
+    }
   }
 
   private flush(): void {
@@ -275,10 +308,10 @@ export class Connection<Context = unknown> implements Source, Disposable {
     for (let sends = 0; sends < TRANSFERS_PER_ITEM_MAX && queue.first !== undefined; sends++) {
       const chunk = queue.first;
       const offset = queue.firstOffset;
-      const sent = this.kernel.sendBytes(this.fd, chunk, offset, chunk.length - offset);
+      const sent = this.kernel.sendBytes(this.fd, chunk, offset, queue.firstEnd - offset);
       if (sent === EAGAIN) break;
       if (sent < 0) {
-        this.failed('send', sent);
+        this.sendFailed(sent);
         return;
       }
       this.bytesWritten += sent;
@@ -294,6 +327,20 @@ export class Connection<Context = unknown> implements Source, Disposable {
     }
   }
 
+  /**
+   * Nothing more can be sent. But what the peer sent before it reset or went is here still (the answer that says why),
+   * and is read to its end first; a connection that does not read would never find that end.
+   */
+  private sendFailed(result: number): void {
+    if ((result !== ECONNRESET && result !== EPIPE) || (this.flags & (PAUSED | READ_ENDED)) !== 0) {
+      this.failed('send', result);
+      return;
+    }
+    this.failure ??= this.systemError('send', result);
+    this.queue = null;
+    this.updateInterest();
+  }
+
   private enqueue(bytes: Uint8Array, start: number, end: number): number {
     const room = this.service.writeQueueBytesMax - this.queuedBytes;
     const taken = Math.min(end - start, Math.max(room, 0));
@@ -307,15 +354,20 @@ export class Connection<Context = unknown> implements Source, Disposable {
   }
 
   private connectReady(): void {
-    const error = this.kernel.getOption(this.fd, 'error');
-    if (error !== 0) {
-      this.failed('connect', error > 0 ? -error : error);
+    const error = this.pendingError();
+    if (error < 0) {
+      this.failed('connect', error);
       return;
     }
     this.flags &= ~CONNECTING;
     this.updateInterest();
-    this.opened();
-    if ((this.flags & CLOSED) === 0 && (this.flags & ENDING) !== 0 && this.queuedBytes === 0) this.sendFin();
+    try {
+      this.opened();
+    } finally {
+      // end() was called before: now it can be done.
+      const ending = (this.flags & (CLOSED | ENDING | WRITE_ENDED)) === ENDING;
+      if (ending && this.queuedBytes === 0) this.sendFin();
+    }
   }
 
   /** @internal */
@@ -325,16 +377,24 @@ export class Connection<Context = unknown> implements Source, Disposable {
 
   private sendFin(): void {
     this.flags |= WRITE_ENDED;
+    if (this.failure !== null) return; // no FIN can be sent; the end of what is read closes
     const result = this.kernel.shutdown(this.fd, SHUT_WRITE);
-    if ((this.flags & READ_ENDED) !== 0) this.shut(null);
+    const error = result < 0 ? this.pendingError() : 0;
+    if (error < 0) this.sendFailed(error);
+    else if ((this.flags & READ_ENDED) !== 0) this.shut(null);
     else if (result < 0) this.failed('shutdown', result);
+  }
+
+  /** SO_ERROR as -errno, which this takes away from the socket; 0 if there is none. */
+  private pendingError(): number {
+    return -Math.abs(this.kernel.getOption(this.fd, 'error'));
   }
 
   /** An error or hang-up while we do not read: nothing more can be sent, and a level trigger would report it for ever. */
   private hungUp(): void {
-    const error = this.kernel.getOption(this.fd, 'error');
+    const error = this.pendingError();
     if (error === 0 && this.queuedBytes === 0) this.shut(null);
-    else this.failed('send', error > 0 ? -error : EPIPE);
+    else this.failed('send', error || EPIPE);
   }
 
   private updateInterest(): void {
@@ -344,22 +404,21 @@ export class Connection<Context = unknown> implements Source, Disposable {
     this.reactor.registry.setInterest(this.slot, interest);
   }
 
-  private writeFailed(result: number): number {
-    this.failed('send', result);
-    return 0;
+  private failed(syscall: string, result: number): void {
+    this.shut(this.failure ?? this.systemError(syscall, result));
   }
 
-  private failed(syscall: string, result: number): void {
+  private systemError(syscall: string, result: number): SystemError {
     const peer = this.peerAddress;
     const where = peer === null ? { fd: this.fd } : { fd: this.fd, address: peer.host, port: peer.port };
-    this.shut(new SystemError(syscall, result, where));
+    return new SystemError(syscall, result, where);
   }
 
   /** The one way out: deregister, then close the fd, then call back in a later turn, when nobody is in the middle. */
   private shut(error: Error | null): void {
     if ((this.flags & CLOSED) !== 0) return;
     this.flags |= CLOSED;
-    this.failure = error;
+    this.failure ??= error;
     const { fd } = this;
     this.reactor.registry.remove(this.slot);
     this.fd = this.slot = -1;

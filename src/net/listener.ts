@@ -1,14 +1,21 @@
 // A listening TCP socket: accepts in bounded portions, and survives running out of descriptors.
 
-import { SystemError, argumentError, checkInteger } from '../errors.js';
-import { EAGAIN, ECONNABORTED, EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM } from '../kernel/errno.js';
+import { SystemError, checkInteger, type UnderloopError } from '../errors.js';
+import { EAGAIN, ECONNABORTED, EMFILE, ENFILE, EPERM } from '../kernel/errno.js';
 import type { SocketAddress, SocketOption } from '../kernel/kernel.js';
 import { NONE, READABLE } from '../poller/poller.js';
 import type { Trigger } from '../poller/poller.js';
-import { triggerFlags } from '../poller/checks.js';
 import type { Reactor } from '../reactor/reactor.js';
 import type { Source } from '../reactor/run-queue.js';
 import { checkAddress } from './address.js';
+import {
+  checkHandlers,
+  checkObject,
+  checkQueueBound,
+  checkReactor,
+  checkSwitch,
+  connectionTrigger,
+} from './checks.js';
 import { Connection, WRITE_QUEUE_BYTES_MAX, type ConnectionHandlers, type Service } from './connection.js';
 
 /** Connections accepted per readiness: a flood of them gets no more before the connections that are there. */
@@ -40,8 +47,11 @@ export interface ListenOptions {
 
 /** Handlers of a listener: those of its connections, and its own. */
 export interface ListenerHandlers<Context = unknown> extends ConnectionHandlers<Context> {
-  /** accept(2) failed for a reason that concerns the listener (EMFILE, ...). It goes on by itself after a pause. */
-  acceptError?(listener: Listener<Context>, error: SystemError): void;
+  /**
+   * accept(2) failed for a reason that concerns the listener (EMFILE, ...), and it goes on by itself after a pause; or
+   * the poller had no room for one connection (ERR_FD_TOO_LARGE), which was turned away.
+   */
+  acceptError?(listener: Listener<Context>, error: SystemError | UnderloopError): void;
 }
 
 export class Listener<Context = unknown> implements Source, Service<Context>, Disposable {
@@ -68,7 +78,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     readonly handlers: ListenerHandlers<Context>,
   ) {
     this.fd = fd;
-    this.trigger = triggerFlags('options.trigger', options.trigger, reactor.poller);
+    this.trigger = connectionTrigger(options.trigger, reactor.poller);
     this.writeQueueBytesMax = options.writeQueueBytesMax ?? WRITE_QUEUE_BYTES_MAX;
     const { kernel } = reactor;
     const address = kernel.localAddress(fd);
@@ -130,11 +140,11 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     try {
       connection = new Connection<Context>(this, fd, false);
     } catch (error) {
-      // The poller has no room (select's FD_SETSIZE, the limit of epoll watches): refuse this one and stay alive.
+      // The poller has no room (select's FD_SETSIZE, the limit of epoll watches): refuse this one and stay alive. Nor
+      // is it thrown, for then a peer could end a process that has no onError by connecting often enough.
       this.reactor.kernel.close(fd);
       this.refused++;
-      if (this.handlers.acceptError === undefined) throw error;
-      this.handlers.acceptError(this, error as SystemError);
+      this.handlers.acceptError?.(this, error as SystemError | UnderloopError);
       return;
     }
     this.accepted++;
@@ -144,21 +154,13 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
 
   /**
    * EMFILE, ENFILE and the like leave the connection in the kernel's queue: a level trigger would report it for ever.
-   * A reserve descriptor is given up to accept it and turn it away, so that its client learns at once; then we rest.
+   * A reserve descriptor is given up to accept those that wait and turn them away, so that their clients learn at once;
+   * then we rest. So we do after any error that we do not know, for it would be reported for ever as well.
    */
   private outOfResources(result: number): boolean {
     if (result === ECONNABORTED || result === EPERM) return false;
-    const { kernel } = this.reactor;
-    if ((result === EMFILE || result === ENFILE) && this.reserveFd >= 0) {
-      kernel.close(this.reserveFd);
-      const fd = kernel.accept(this.fd);
-      if (fd >= 0) {
-        kernel.close(fd);
-        this.refused++;
-      }
-      this.reserveFd = kernel.openReserve();
-    }
-    if (result === EMFILE || result === ENFILE || result === ENOBUFS || result === ENOMEM) this.rest();
+    if (result === EMFILE || result === ENFILE) this.turnAway();
+    this.rest();
     this.handlers.acceptError?.(
       this,
       new SystemError('accept', result, {
@@ -172,11 +174,27 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     return true;
   }
 
+  private turnAway(): void {
+    const { kernel } = this.reactor;
+    if (this.reserveFd < 0) return;
+    kernel.close(this.reserveFd);
+    for (let accepts = 0; accepts < ACCEPTS_PER_ITEM_MAX; accepts++) {
+      const fd = kernel.accept(this.fd);
+      if (fd < 0) break;
+      kernel.close(fd);
+      this.refused++;
+    }
+    this.reserveFd = kernel.openReserve();
+  }
+
   private rest(): void {
     this.reactor.registry.setInterest(this.slot, NONE);
     this.reactor
       .setTimer(ACCEPT_BACKOFF_MS, () => {
-        if (this.fd >= 0) this.reactor.registry.setInterest(this.slot, READABLE);
+        if (this.fd < 0) return;
+        // Somebody else, another thread, may have been quicker to take the place.
+        if (this.reserveFd < 0) this.reserveFd = this.reactor.kernel.openReserve();
+        this.reactor.registry.setInterest(this.slot, READABLE);
       })
       .unref();
   }
@@ -195,12 +213,16 @@ export function listen<Context = unknown>(
   options: ListenOptions,
   handlers: ListenerHandlers<Context>,
 ): Listener<Context> {
+  checkReactor(reactor);
+  checkObject('options', options);
   const address = checkAddress('options', options.host ?? '127.0.0.1', options.port ?? 0);
   const backlog = options.backlog ?? BACKLOG;
   checkInteger('options.backlog', backlog, 1, 65_535);
+  for (const name of ['reusePort', 'ipv6Only', 'noDelay'] as const)
+    checkSwitch(`options.${name}`, options[name]);
   checkQueueBound(options.writeQueueBytesMax);
   checkHandlers(handlers);
-  triggerFlags('options.trigger', options.trigger, reactor.poller);
+  connectionTrigger(options.trigger, reactor.poller);
 
   const { kernel } = reactor;
   const fd = kernel.socket(address.family);
@@ -231,23 +253,4 @@ function bindHint(port: number): string {
   return port > 0 && port < 1024
     ? 'Ports below 1024 need privileges on most systems; choose a higher one'
     : 'Choose another port, or 0 to let the system choose';
-}
-
-const handlerNames = ['open', 'data', 'drain', 'readClosed', 'error', 'close', 'acceptError'];
-
-/** Throws unless every handler given is a function. */
-export function checkHandlers(handlers: unknown): void {
-  if (typeof handlers !== 'object' || handlers === null) {
-    throw argumentError('handlers', 'an object of handler functions (open, data, drain, ...)', handlers);
-  }
-  for (const name of handlerNames) {
-    const handler = (handlers as Record<string, unknown>)[name];
-    if (handler !== undefined && typeof handler !== 'function') {
-      throw argumentError(`handlers.${name}`, 'a function', handler);
-    }
-  }
-}
-
-export function checkQueueBound(bytes: unknown): void {
-  if (bytes !== undefined) checkInteger('options.writeQueueBytesMax', bytes, 1, 2 ** 31 - 1);
 }

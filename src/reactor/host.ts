@@ -68,19 +68,15 @@ class RuntimeHost implements Host {
   private deadlineBefore = 0;
   private eventsBefore = -1;
 
-  /** The runtime's loop is readable: let it run after this turn. It is one registration among others. */
-  private readonly runtimeSource: Source = {
-    run: () => {
-      this.runtimeReady = true;
-      this.ownItems++;
-    },
-  };
-  private readonly sliceSource: Source = {
-    run: () => {
-      this.slice.over = true;
-      this.ownItems++;
-    },
-  };
+  // Registrations among others: the runtime's loop is readable, so let it run after this turn; the slice is over.
+  private readonly runtimeSource = new HostSource(() => {
+    this.runtimeReady = true;
+    this.ownItems++;
+  });
+  private readonly sliceSource = new HostSource(() => {
+    this.slice.over = true;
+    this.ownItems++;
+  });
 
   constructor(opened: NativeHost) {
     this.runtimeFd = opened.fd;
@@ -263,6 +259,14 @@ class Slice {
   end(): void {
     if (this.begun && this.fd >= 0) binding.timerFdSet(this.fd, 0);
     this.begun = this.over = false;
+  }
+}
+
+/** One class for both descriptors of the host: the fewer kinds of things the reactor runs, the faster it calls them. */
+export class HostSource implements Source {
+  constructor(private readonly act: () => void) {}
+  run(): void {
+    this.act();
   }
 }
 

@@ -7,6 +7,7 @@ import {
   checkFunction,
   checkInteger,
   checkMs,
+  checkObject,
   checkTask,
 } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
@@ -74,7 +75,10 @@ export class Reactor implements Disposable {
 
   /** Throws `ERR_ARGUMENT` for wrong options, a `SystemError` when the system refuses a poller (EMFILE). */
   constructor(options: ReactorOptions = {}) {
+    checkObject('options', options);
     const { kernel = nativeKernel, observer = null, onError = null, eventsMax = EVENTS_MAX } = options;
+    checkObject('options.kernel', kernel);
+    if (observer !== null) checkObject('options.observer', observer);
     if (onError !== null) checkFunction('options.onError', onError);
     checkInteger('options.eventsMax', eventsMax, 1, 65_536);
     const kind = checkPollerKind('options.poller', options.poller, kernel);
@@ -132,6 +136,7 @@ export class Reactor implements Disposable {
 
   /** Phase 3: runs the next item of this turn's batch. Returns false when the batch is at its end. */
   dispatchNext(): boolean {
+    if (this.running) throw busy('dispatchNext() cannot be called from a handler');
     if (this.dueNext < this.due.length) {
       const timer = this.due[this.dueNext++];
       if (timer.pending) this.runItem('timer', timer, 0, -1); // not if an earlier item has cancelled it
@@ -278,6 +283,7 @@ export class Reactor implements Disposable {
     checkFd('fd', fd);
     checkInterest('interest', interest);
     checkFunction('handler', handler);
+    checkObject('options', options);
     const trigger = triggerFlags('options.trigger', options.trigger, this.poller);
     return new Watch(this, fd, interest, trigger, handler);
   }

@@ -40,7 +40,8 @@ export class Registry<Source> {
   add(fd: number, interest: number, trigger: number, source: Source, referenced = true): number {
     if (!this.open) throw new UnderloopError('ERR_CLOSED', 'the reactor or poller is closed; make a new one');
     const before = fd < this.slotByFd.length ? this.slotByFd[fd] : -1;
-    if (before >= 0 && this.interests[before] === NONE) throw registeredTwice(fd);
+    // Where one of the two is parked, the kernel is not asked and cannot refuse the second.
+    if (before >= 0 && (interest === NONE || this.interests[before] === NONE)) throw registeredTwice(fd);
     const slot = this.free.length > 0 ? (this.free.pop() as number) : this.nextSlot();
     const generation = this.generations[slot];
     if (interest !== NONE) {

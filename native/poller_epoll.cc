@@ -28,8 +28,9 @@ constexpr long kEpollPwait2 = 441;
 
 uint32_t ToEpoll(int32_t interest) {
   uint32_t events = 0;
-  // RDHUP goes with read interest: without it a half-close is seen only by reading.
-  if (interest & kReadable) events |= EPOLLIN | EPOLLRDHUP;
+  // RDHUP goes with read interest: without it a half-close is seen only by reading. Linux refuses it (EINVAL) beside
+  // EPOLLEXCLUSIVE, which is for listeners: those have no half-close.
+  if (interest & kReadable) events |= (interest & kExclusive) ? EPOLLIN : EPOLLIN | EPOLLRDHUP;
   if (interest & kWritable) events |= EPOLLOUT;
   if (interest & kPriority) events |= EPOLLPRI;
   if (interest & kEdge) events |= EPOLLET;
@@ -64,7 +65,9 @@ class EpollPoller final : public Poller {
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;
     event.data.u64 = kWakerData;
-    return epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, waker_.read_fd(), &event) == 0 ? 0 : -errno;
+    if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, waker_.read_fd(), &event) != 0) return -errno;
+    WaitFine(&event, 1, timespec{});  // so that capabilities() are true before the first wait
+    return 0;
   }
 
   Capabilities capabilities() const override {
@@ -120,16 +123,21 @@ class EpollPoller final : public Poller {
     return epoll_ctl(epoll_fd_, operation, fd, &event) == 0 ? 0 : -errno;
   }
 
+  // With nanoseconds, where the kernel has that.
+  int WaitFine(epoll_event* ready, int capacity, const timespec& timeout) {
+    const long n = syscall(kEpollPwait2, epoll_fd_, ready, capacity, &timeout, nullptr, size_t{8});
+    if (n >= 0) return static_cast<int>(n);
+    // Latched: asked once per poller. Seccomp filters of containers answer EPERM to calls that they do not know.
+    if (errno == ENOSYS || errno == EPERM) has_pwait2_ = false;
+    return -errno;
+  }
+
   int WaitOnce(epoll_event* ready, int capacity, double timeout_ms) {
     // Whole milliseconds, zero and forever need no finer call; epoll_wait is also the cheaper one.
     const bool fine = timeout_ms > 0 && timeout_ms != std::floor(timeout_ms);
     if (fine && has_pwait2_) {
-      const timespec timeout = ToTimespec(timeout_ms);
-      const long n = syscall(kEpollPwait2, epoll_fd_, ready, capacity, &timeout, nullptr, size_t{8});
-      if (n >= 0) return static_cast<int>(n);
-      // Seccomp filters of containers answer EPERM to calls that they do not know: the same remedy as ENOSYS.
-      if (errno != ENOSYS && errno != EPERM) return -errno;
-      has_pwait2_ = false;  // latched: asked once per poller
+      const int n = WaitFine(ready, capacity, ToTimespec(timeout_ms));
+      if (has_pwait2_) return n;
     }
     int whole_ms = -1;
     if (timeout_ms >= 0) {

@@ -20,7 +20,7 @@ class SelectPoller final : public Poller {
     entries_.resize(FD_SETSIZE, {{0, 0}, 0, false});
     const int opened = waker_.Open();
     if (opened < 0) return opened;
-    if (waker_.read_fd() >= FD_SETSIZE) return -EINVAL;
+    if (waker_.read_fd() >= FD_SETSIZE) return -ERANGE;
     FD_SET(waker_.read_fd(), &read_);
     highest_ = waker_.read_fd();
     return 0;

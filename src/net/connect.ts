@@ -41,6 +41,7 @@ class Outgoing<Context> implements Service<Context> {
   constructor(
     readonly reactor: Reactor,
     readonly handlers: ConnectionHandlers<Context>,
+    readonly target: SocketAddress,
     options: ConnectOptions,
   ) {
     this.trigger = connectionTrigger(options.trigger, reactor.poller);
@@ -76,7 +77,7 @@ export function connect<Context = unknown>(
   checkHandlers(handlers);
   signal?.throwIfAborted();
 
-  const service = new Outgoing<Context>(reactor, handlers, options);
+  const service = new Outgoing<Context>(reactor, handlers, address, options);
   const { kernel } = reactor;
   const fd = kernel.socket(address.family);
   if (fd < 0) throw new SystemError('socket', fd);

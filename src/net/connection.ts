@@ -46,6 +46,8 @@ export interface Service<Context> {
   readonly handlers: ConnectionHandlers<Context>;
   readonly trigger: number;
   readonly writeQueueBytesMax: number;
+  /** Whom a connect is for: errors name it when the kernel cannot. */
+  readonly target?: SocketAddress;
   /** Told when a connection has closed: the listener counts. */
   connectionClosed(): void;
 }
@@ -148,7 +150,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
       }
       if (sent < 0) {
         if (sent !== EAGAIN) {
-          this.sendFailed(sent);
+          if (!isGone(bytes)) this.sendFailed(sent);
           return 0;
         }
         sent = 0;
@@ -346,6 +348,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
     const taken = Math.min(end - start, Math.max(room, 0));
     this.flags |= NEED_DRAIN;
     if (taken > 0) {
+      if (isGone(bytes)) return 0;
       const wasEmpty = this.queuedBytes === 0;
       (this.queue ??= new WriteQueue()).push(bytes, start, start + taken);
       if (wasEmpty && (this.flags & CONNECTING) === 0) this.updateInterest();
@@ -409,7 +412,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
   }
 
   private systemError(syscall: string, result: number): SystemError {
-    const peer = this.peerAddress;
+    const peer = this.peerAddress ?? this.service.target ?? null;
     const where = peer === null ? { fd: this.fd } : { fd: this.fd, address: peer.host, port: peer.port };
     return new SystemError(syscall, result, where);
   }
@@ -459,6 +462,14 @@ export function copy(buffer: Uint8Array, start: number, end: number): Buffer {
   const kept = Buffer.allocUnsafe(end - start);
   kept.set(buffer.subarray(start, end));
   return kept;
+}
+
+/**
+ * Whether the buffer was detached. Its length is 0 then, but where resizable buffers were seen before, optimized code of
+ * Node 20 and 22 (V8 before 13) still gives the old one: hence this, where it would do harm.
+ */
+function isGone(bytes: Uint8Array): boolean {
+  return bytes.buffer.byteLength === 0;
 }
 
 function closedError(): UnderloopError {

@@ -1,10 +1,10 @@
 // The public Poller: wait for readiness of any file descriptor, without a reactor.
 
-import { SystemError, UnderloopError, argumentError, checkFd, checkMs } from '../errors.js';
+import { SystemError, UnderloopError, argumentError, checkFd, checkMs, checkObject } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { Registry } from '../reactor/registry.js';
-import { checkInterest, checkPollerKind, triggerFlags } from './checks.js';
+import { checkInterest, checkPollerKind, openPoller, triggerFlags } from './checks.js';
 import { EVENT_STRIDE } from './poller.js';
 import type { KernelPoller, PollerCapabilities, PollerKind, Trigger } from './poller.js';
 
@@ -33,12 +33,11 @@ export class Poller implements Disposable {
 
   /** Throws ERR_ARGUMENT, or a `SystemError` when the system refuses a poller (EMFILE). */
   constructor(options: PollerOptions = {}) {
+    checkObject('options', options);
     const kernel = options.kernel ?? nativeKernel;
     const kind = checkPollerKind('options.kind', options.kind, kernel);
-    const poller = kernel.openPoller(kind);
-    if (typeof poller === 'number') throw new SystemError(`open ${kind} poller`, poller);
-    this.poller = poller;
-    this.registry = new Registry(poller);
+    this.poller = openPoller(kernel, kind);
+    this.registry = new Registry(this.poller);
   }
 
   get kind(): PollerKind {
@@ -81,11 +80,13 @@ export class Poller implements Disposable {
   /** Takes it out. Do this before closing the fd, always: a duplicate would keep it in the kernel's set. Idempotent. */
   remove(registration: Registration): void {
     this.check();
-    if (this.isCurrent(registration)) this.registry.remove(registration.slot);
+    checkRegistration(registration);
+    if (this.isOurs(registration)) this.registry.remove(registration.slot);
   }
 
   /** Whether the registration still stands: false after remove(), also for events of the same wait. */
   isCurrent(registration: { slot: number; generation: number }): boolean {
+    checkRegistration(registration);
     return this.registry.isCurrent(registration.slot, registration.generation);
   }
 
@@ -100,7 +101,8 @@ export class Poller implements Disposable {
    */
   wait(events: Int32Array, timeoutMs: number): number {
     this.check();
-    if (!(events instanceof Int32Array) || events.length < EVENT_STRIDE) {
+    // isView first: what only has the prototype of an array throws when its length is asked.
+    if (!ArrayBuffer.isView(events) || !(events instanceof Int32Array) || events.length < EVENT_STRIDE) {
       throw argumentError('events', `an Int32Array of at least ${String(EVENT_STRIDE)} elements`, events);
     }
     checkMs('timeoutMs', timeoutMs, true);
@@ -130,11 +132,23 @@ export class Poller implements Disposable {
 
   private checkCurrent(registration: Registration): void {
     this.check();
-    if (!this.isCurrent(registration)) {
+    checkRegistration(registration);
+    if (!this.isOurs(registration)) {
       throw new UnderloopError(
         'ERR_NOT_REGISTERED',
-        `fd ${String(registration.fd)} is not registered any more`,
+        `fd ${String(registration.fd)} is not registered with this poller, or not any more`,
       );
     }
+  }
+
+  /** Not only the same numbers: another poller gives out the same slots and generations. */
+  private isOurs(registration: Registration): boolean {
+    return this.isCurrent(registration) && this.registry.source(registration.slot) === registration;
+  }
+}
+
+function checkRegistration(registration: unknown): void {
+  if (typeof registration !== 'object' || registration === null) {
+    throw argumentError('registration', 'what add() gave', registration);
   }
 }

@@ -119,6 +119,10 @@ class RuntimeHost implements Host {
     if (this.busy)
       return dueMs > this.slice.lengthMs ? this.slice.begin() : Math.min(dueMs, this.slice.begin());
     if (this.quietPasses < QUIET_PASSES) return 0;
+    if (immediatesQueued()) {
+      this.quietPasses = 0; // they run in the pass that follows, and what they open needs a further one
+      return 0;
+    }
     this.slice.end();
     return dueMs;
   }
@@ -137,12 +141,14 @@ class RuntimeHost implements Host {
 
   private turnOf(reactor: Reactor, maxWaitMs: number): number {
     let dispatched = 0;
-    if (reactor.alive) dispatched = reactor.turn(maxWaitMs);
-    if (!reactor.alive) {
+    try {
+      if (reactor.alive) dispatched = reactor.turn(maxWaitMs);
+      if (reactor.alive) return dispatched;
       reactor.stop();
-      dispatched++; // settling run()'s promise counts: its reactions must run now, not at the runtime's next callback
+    } catch (error) {
+      reactor.end(error as Error); // not a handler's error: the wait failed, and would fail again for ever
     }
-    return dispatched;
+    return dispatched + 1; // settling run()'s promise counts: its reactions must run now
   }
 
   private waitForAny(maxWaitMs: number): void {
@@ -283,8 +289,12 @@ class ImmediateHost implements Host {
   join(reactor: Reactor): void {
     const step = (): void => {
       this.schedule(reactor, step);
-      if (reactor.alive) reactor.turn(this.sliceMs);
-      if (!reactor.alive) reactor.stop();
+      try {
+        if (reactor.alive) reactor.turn(this.sliceMs);
+        if (!reactor.alive) reactor.stop();
+      } catch (error) {
+        reactor.end(error as Error);
+      }
     };
     this.schedule(reactor, step);
   }
@@ -306,6 +316,17 @@ class ImmediateHost implements Host {
     if (this.unreferenced.has(reactor)) handle.unref();
     this.handles.set(reactor, handle);
   }
+}
+
+/**
+ * Whether the runtime has immediates queued. Of unreferenced ones it tells nobody, and one that queues the next shows in
+ * no count of passes. But they stand in a linked list (`_idlePrev`, in every Node since 11), so a new one can tell.
+ */
+function immediatesQueued(): boolean {
+  const probe: { _idlePrev?: unknown } = setImmediate(() => undefined);
+  const queued = probe._idlePrev !== null && probe._idlePrev !== undefined;
+  clearImmediate(probe as NodeJS.Immediate);
+  return queued;
 }
 
 let runtimeHost: Host | null = null;

@@ -13,7 +13,7 @@ import {
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { observedKernel } from '../kernel/observed.js';
-import { checkInterest, checkPollerKind, triggerFlags } from '../poller/checks.js';
+import { checkInterest, checkPollerKind, openPoller, triggerFlags } from '../poller/checks.js';
 import { ALWAYS_REPORTED, EVENT_STRIDE, NONE, READABLE, READ_CLOSED } from '../poller/poller.js';
 import type { KernelPoller, PollerKind, Trigger } from '../poller/poller.js';
 import { hostFor, type Host } from './host.js';
@@ -71,7 +71,7 @@ export class Reactor implements Disposable {
   private running = false; // an item is being dispatched
   private open = true;
   private host: Host | null = null;
-  private finish: (() => void) | null = null; // resolves what run() returned
+  private finish: ((error?: Error) => void) | null = null; // settles what run() returned
 
   /** Throws `ERR_ARGUMENT` for wrong options, a `SystemError` when the system refuses a poller (EMFILE). */
   constructor(options: ReactorOptions = {}) {
@@ -82,8 +82,7 @@ export class Reactor implements Disposable {
     if (onError !== null) checkFunction('options.onError', onError);
     checkInteger('options.eventsMax', eventsMax, 1, 65_536);
     const kind = checkPollerKind('options.poller', options.poller, kernel);
-    const poller = kernel.openPoller(kind);
-    if (typeof poller === 'number') throw new SystemError(`open ${kind} poller`, poller);
+    const poller = openPoller(kernel, kind);
     this.kernel = observer === null ? kernel : observedKernel(kernel, observer);
     this.observer = observer;
     this.poller = poller;
@@ -208,17 +207,22 @@ export class Reactor implements Disposable {
   run(): Promise<void> {
     this.check();
     if (this.finish !== null) throw busy('run() is called while the reactor is running');
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.host ??= hostFor(this.kernel);
       this.host.join(this);
-      this.finish = resolve;
+      this.finish = (error) => (error === undefined ? resolve() : reject(error));
     });
   }
 
   /** Ends {@link run} when the current turn is over. Registrations stay; run() may be called again. */
   stop(): void {
+    this.end();
+  }
+
+  /** For host.ts: ends {@link run}, with an error if the turn itself failed (the wait, not a handler). @internal */
+  end(error?: Error): void {
     this.host?.leave(this);
-    this.finish?.();
+    this.finish?.(error);
     this.finish = null;
   }
 

@@ -2,7 +2,7 @@
 
 import { SystemError, UnderloopError } from '../errors.js';
 import { EBADF, EEXIST, ENOENT, ENOSPC, ENOTSUP, EPERM, ERANGE } from '../kernel/errno.js';
-import { NONE, INTEREST_MASK } from '../poller/poller.js';
+import { INTEREST_MASK, NONE, READABLE } from '../poller/poller.js';
 import type { KernelPoller } from '../poller/poller.js';
 import type { InterestChange, Observer } from './observer.js';
 
@@ -40,19 +40,19 @@ export class Registry<Source> {
   add(fd: number, interest: number, trigger: number, source: Source, referenced = true): number {
     if (!this.open) throw new UnderloopError('ERR_CLOSED', 'the reactor or poller is closed; make a new one');
     const before = fd < this.slotByFd.length ? this.slotByFd[fd] : -1;
-    // Where one of the two is parked, the kernel is not asked and cannot refuse the second.
-    if (before >= 0 && (interest === NONE || this.interests[before] === NONE)) throw registeredTwice(fd);
+    // A parked one is not in the kernel's set, which therefore cannot refuse the second.
+    if (before >= 0 && this.interests[before] === NONE) throw registeredTwice(fd);
     const slot = this.free.length > 0 ? (this.free.pop() as number) : this.nextSlot();
     const generation = this.generations[slot];
-    if (interest !== NONE) {
-      const result = this.poller.add(fd, interest | trigger, slot, generation);
-      if (result < 0) {
-        this.free.push(slot);
-        throw explain(result, fd, this.poller);
-      }
-      // The kernel did not know this number: whoever had it closed the descriptor without deregistering it.
-      if (before >= 0) this.release(before);
+    const result = this.poller.add(fd, (interest === NONE ? READABLE : interest) | trigger, slot, generation);
+    if (result < 0) {
+      this.free.push(slot);
+      throw explain(result, fd, this.poller);
     }
+    // Parked from the start: the kernel was asked all the same, so that a wrong descriptor is refused here.
+    if (interest === NONE) this.poller.remove(fd);
+    // The kernel did not know this number: whoever had it closed the descriptor without deregistering it.
+    if (before >= 0) this.release(before);
     this.growFds(fd);
     this.slotByFd[fd] = slot;
     this.fds[slot] = fd;

@@ -36,6 +36,7 @@ const SERVERS = {
   'c-epoll-edge': { command: [limitProgram('epoll_echo'), '-e'] },
   'c-threads': { command: [limitProgram('threads_echo'), '-s', '64'] },
   reactor: reactor('--poller', 'epoll'),
+  'reactor-turn': reactor('--poller', 'epoll', '--flush', 'turn'),
   'reactor-edge': reactor('--poller', 'epoll', '--trigger', 'edge'),
   'reactor-poll': reactor('--poller', 'poll'),
   'node-net': node('servers/node-net.js'),

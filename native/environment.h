@@ -32,6 +32,7 @@ class SharedBlock {
 };
 
 class Host;
+struct Blocking;
 
 // The descriptors that this environment has made and not closed yet. A worker that is terminated runs no JavaScript
 // any more, so nobody else could give them back.
@@ -54,9 +55,9 @@ class OpenDescriptors {
   std::vector<bool> open_;
 };
 
-// 64 KiB: the largest read that one readiness may bring. Larger reads no longer gain (the copy dominates), and the
-// block stays in a core's second-level cache.
-constexpr size_t kReadBufferBytes = 64 * 1024;
+// Reads go into it, 64 KiB at most at a time (src/net/staging.ts says why). The rest is room for replies that are held
+// until the end of a turn; what is not used is never touched, and costs no memory.
+constexpr size_t kReadBufferBytes = 256 * 1024;
 
 struct Environment {
   napi_env env = nullptr;
@@ -68,6 +69,7 @@ struct Environment {
   OpenDescriptors descriptors;
   SharedBlock* buffer = nullptr;
   Host* host = nullptr;
+  std::shared_ptr<Blocking> blocking;  // shared only because its type is not known here
   // Of a worker: Worker.terminate() must end the thread although nothing can interrupt a thread that waits.
   bool terminable = false;
   napi_ref nothing = nullptr;  // a JavaScript function that does nothing
@@ -117,5 +119,6 @@ void ExportPollers(Environment* environment, napi_value exports);
 void ExportSockets(Environment* environment, napi_value exports);
 void ExportDescriptors(Environment* environment, napi_value exports);
 void ExportHost(Environment* environment, napi_value exports);
+void ExportBlocking(Environment* environment, napi_value exports);
 
 }  // namespace underloop

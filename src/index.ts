@@ -32,6 +32,7 @@ export { connect } from './net/connect.js';
 export type { ConnectOptions } from './net/connect.js';
 export { copy } from './net/connection.js';
 export type { Connection, ConnectionHandlers } from './net/connection.js';
+export type { Flush } from './net/staging.js';
 export { resolveHost } from './net/address.js';
 
 export { nativeKernel } from './kernel/native.js';

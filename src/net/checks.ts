@@ -32,6 +32,13 @@ export function checkQueueBound(bytes: unknown): void {
   if (bytes !== undefined) checkInteger('options.writeQueueBytesMax', bytes, 1, 2 ** 31 - 1);
 }
 
+/** `options.flush`: see {@link Flush} in staging.ts. */
+export function checkFlush(flush: unknown): void {
+  if (flush !== undefined && flush !== 'now' && flush !== 'turn') {
+    throw argumentError('options.flush', "'now' or 'turn'", flush);
+  }
+}
+
 /** A switch: true, false or absent. 1 and 'yes' are refused, for some would mean "on" by them and be ignored. */
 export function checkSwitch(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') throw argumentError(name, 'true or false', value);

@@ -7,6 +7,7 @@ import type { Trigger } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { checkAddress } from './address.js';
 import {
+  checkFlush,
   checkHandlers,
   checkObject,
   checkQueueBound,
@@ -15,6 +16,7 @@ import {
   connectionTrigger,
 } from './checks.js';
 import { Connection, WRITE_QUEUE_BYTES_MAX, type ConnectionHandlers, type Service } from './connection.js';
+import { Staging, type Flush } from './staging.js';
 
 export interface ConnectOptions {
   /** A numeric address (127.0.0.1 unless given); for names see {@link resolveHost}. */
@@ -29,12 +31,15 @@ export interface ConnectOptions {
   /** The local address to connect from; its port may be 0. */
   from?: SocketAddress;
   writeQueueBytesMax?: number;
+  /** When small writes leave: see {@link Flush}. 'now' unless given. */
+  flush?: Flush;
 }
 
 /** The service of a single connection that we made ourselves. */
 class Outgoing<Context> implements Service<Context> {
   readonly trigger: number;
   readonly writeQueueBytesMax: number;
+  readonly staging: Staging | null;
   /** Undoes timeout and abort listener. */
   settle: () => void = () => undefined;
 
@@ -46,6 +51,7 @@ class Outgoing<Context> implements Service<Context> {
   ) {
     this.trigger = connectionTrigger(options.trigger, reactor.poller);
     this.writeQueueBytesMax = options.writeQueueBytesMax ?? WRITE_QUEUE_BYTES_MAX;
+    this.staging = options.flush === 'turn' ? Staging.of(reactor.kernel.buffer) : null;
   }
   connectionClosed(): void {
     this.settle();
@@ -74,6 +80,7 @@ export function connect<Context = unknown>(
   checkSwitch('options.noDelay', options.noDelay);
   if (from !== undefined) checkFrom(from, address.family);
   checkQueueBound(options.writeQueueBytesMax);
+  checkFlush(options.flush);
   checkHandlers(handlers);
   signal?.throwIfAborted();
 

@@ -5,8 +5,9 @@ import { EAGAIN, ECONNRESET, EPIPE } from '../kernel/errno.js';
 import { SHUT_WRITE, type Kernel, type SocketAddress } from '../kernel/kernel.js';
 import { EDGE, ERROR, HANGUP, INVALID, NONE, READABLE, READ_CLOSED, WRITABLE } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
-import type { Source } from '../reactor/run-queue.js';
+import { FLUSH, type Source } from '../reactor/run-queue.js';
 import { checkSwitch } from './checks.js';
+import { READ_BYTES_MAX, STAGED_WRITE_BYTES_MAX, type Staging } from './staging.js';
 import { WriteQueue } from './write-queue.js';
 
 /** Reads, or sends of queued pieces, per readiness in edge mode: a flooding peer gets no more before its neighbours. */
@@ -46,6 +47,8 @@ export interface Service<Context> {
   readonly handlers: ConnectionHandlers<Context>;
   readonly trigger: number;
   readonly writeQueueBytesMax: number;
+  /** Not null: small replies are held until the turn's end. */
+  readonly staging: Staging | null;
   /** Whom a connect is for: errors name it when the kernel cannot. */
   readonly target?: SocketAddress;
   /** Told when a connection has closed: the listener counts. */
@@ -60,6 +63,7 @@ const WRITE_ENDED = 16; // our FIN has been sent
 const CLOSED = 32;
 const NEED_DRAIN = 64;
 const CONTINUING = 128; // edge mode: a bounded read goes on in a later turn
+const FLUSH_QUEUED = 256; // flush at the turn's end: the reactor will run us then
 
 export class Connection<Context = unknown> implements Source, Disposable {
   /** The descriptor; -1 once closed. */
@@ -72,6 +76,9 @@ export class Connection<Context = unknown> implements Source, Disposable {
   private flags: number;
   private queue: WriteQueue | null = null; // made when first needed: most connections never do
   private failure: Error | null = null;
+  // Written this turn and held until its end: a part of the kernel's buffer. None when stagedEnd is 0.
+  private stagedStart = 0;
+  private stagedEnd = 0;
 
   /** @internal */
   constructor(
@@ -135,6 +142,9 @@ export class Connection<Context = unknown> implements Source, Disposable {
       stop = bytes.length;
     }
 
+    const { staging } = this.service;
+    if (staging !== null && this.stage(staging, bytes, start, stop)) return stop - start;
+
     let sent = 0;
     if (this.queuedBytes === 0 && (this.flags & CONNECTING) === 0) {
       const { kernel } = this;
@@ -163,6 +173,8 @@ export class Connection<Context = unknown> implements Source, Disposable {
   /** Ends our half after what is queued (FIN). When the peer has ended its half too, the connection closes. */
   end(): void {
     if ((this.flags & (CLOSED | ENDING | WRITE_ENDED)) !== 0) return;
+    if (this.stagedEnd > 0) this.flushStaged();
+    if ((this.flags & CLOSED) !== 0) return;
     this.flags |= ENDING;
     if (this.queuedBytes === 0 && (this.flags & CONNECTING) === 0) this.sendFin();
   }
@@ -181,6 +193,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
 
   /** Closes at once; what is queued is dropped (use {@link end} to send it first). `close` is called in a later turn. */
   close(): void {
+    if (this.stagedEnd > 0) this.flushStaged();
     this.shut(null);
   }
 
@@ -228,6 +241,11 @@ export class Connection<Context = unknown> implements Source, Disposable {
   }
 
   private ready(readiness: number): void {
+    if (readiness === FLUSH) {
+      this.flags &= ~FLUSH_QUEUED;
+      if (this.stagedEnd > 0) this.flushStaged();
+      return;
+    }
     // 0 is no readiness: the reactor runs what this connection queued itself, its end or a bounded read that goes on.
     if (readiness === 0) {
       if ((this.flags & CONTINUING) === 0) {
@@ -259,8 +277,11 @@ export class Connection<Context = unknown> implements Source, Disposable {
     const { kernel } = this;
     const { buffer } = kernel;
     const edge = (this.service.trigger & EDGE) !== 0;
+    const { staging } = this.service;
+    const length = Math.min(READ_BYTES_MAX, buffer.length);
     for (let reads = 1; ; reads++) {
-      const count = kernel.recv(this.fd, 0, buffer.length);
+      const start = staging === null ? 0 : staging.place;
+      const count = kernel.recv(this.fd, start, length);
       if (count <= 0) {
         if (count === 0) this.readEnded();
         else if (count !== EAGAIN) this.failed('recv', count);
@@ -271,15 +292,16 @@ export class Connection<Context = unknown> implements Source, Disposable {
       if (handlers.data !== undefined) {
         if (reactor.development) {
           try {
-            handlers.data(this, buffer, 0, count);
+            handlers.data(this, buffer, start, start + count);
           } finally {
-            buffer.fill(0xdb, 0, count);
+            // What is held for the turn's end must stay as it is; it is poisoned when it has been sent.
+            if (this.stagedEnd === 0) buffer.fill(0xdb, start, start + count);
           }
-        } else handlers.data(this, buffer, 0, count);
+        } else handlers.data(this, buffer, start, start + count);
       }
       // Level: what is left is reported again next turn, after the neighbours. Edge: it is not, so read on; a short
       // read has emptied the socket (epoll(7), question 9), unless a FIN was reported with it.
-      if (!edge || (count < buffer.length && (readiness & (READ_CLOSED | HANGUP | ERROR)) === 0)) return;
+      if (!edge || (count < length && (readiness & (READ_CLOSED | HANGUP | ERROR)) === 0)) return;
       if ((this.flags & (CLOSED | PAUSED | READ_ENDED)) !== 0) return;
       if (reads === TRANSFERS_PER_ITEM_MAX) {
         if ((this.flags & CONTINUING) === 0) this.reactor.defer(this);
@@ -287,6 +309,51 @@ export class Connection<Context = unknown> implements Source, Disposable {
         return;
       }
     }
+  }
+
+  /**
+   * Flush at the turn's end: true when these bytes are held. Only those of the kernel's own buffer, where they may stay:
+   * later reads of the turn are placed behind them. A second write that does not follow on sends the first.
+   */
+  private stage(staging: Staging, bytes: Uint8Array, start: number, end: number): boolean {
+    const holdable =
+      bytes === this.kernel.buffer &&
+      start < staging.limit &&
+      end - start <= STAGED_WRITE_BYTES_MAX &&
+      this.queuedBytes === 0 &&
+      (this.flags & CONNECTING) === 0 &&
+      this.reactor.dispatching;
+    if (this.stagedEnd > 0) {
+      if (holdable && start === this.stagedEnd) {
+        this.stagedEnd = end;
+        staging.extend(end);
+        return true;
+      }
+      this.flushStaged();
+      if (this.queuedBytes > 0 || (this.flags & CLOSED) !== 0) return false;
+    }
+    if (!holdable || start === end) return false;
+    this.stagedStart = start;
+    this.stagedEnd = end;
+    staging.hold(end);
+    if ((this.flags & FLUSH_QUEUED) === 0) this.reactor.flushAtEnd(this);
+    this.flags |= FLUSH_QUEUED;
+    return true;
+  }
+
+  private flushStaged(): void {
+    const { stagedStart: start, stagedEnd: end, kernel } = this;
+    this.dropStaged();
+    const sent = kernel.send(this.fd, start, end - start);
+    if (sent > 0) this.bytesWritten += sent;
+    if (sent < 0 && sent !== EAGAIN) this.sendFailed(sent);
+    else if (sent < end - start) this.enqueue(kernel.buffer, start + Math.max(sent, 0), end);
+    if (this.reactor.development) kernel.buffer.fill(0xdb, start, end);
+  }
+
+  private dropStaged(): void {
+    if (this.stagedEnd > 0) this.service.staging?.release();
+    this.stagedStart = this.stagedEnd = 0;
   }
 
   private readEnded(): void {
@@ -423,6 +490,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
     this.flags |= CLOSED;
     this.failure ??= error;
     const { fd } = this;
+    this.dropStaged();
     this.reactor.registry.remove(this.slot);
     this.fd = this.slot = -1;
     this.queue = null;

@@ -9,6 +9,7 @@ import type { Reactor } from '../reactor/reactor.js';
 import type { Source } from '../reactor/run-queue.js';
 import { checkAddress } from './address.js';
 import {
+  checkFlush,
   checkHandlers,
   checkObject,
   checkQueueBound,
@@ -17,6 +18,7 @@ import {
   connectionTrigger,
 } from './checks.js';
 import { Connection, WRITE_QUEUE_BYTES_MAX, type ConnectionHandlers, type Service } from './connection.js';
+import { Staging, type Flush } from './staging.js';
 
 /** Connections accepted per readiness: a flood of them gets no more before the connections that are there. */
 const ACCEPTS_PER_ITEM_MAX = 64;
@@ -43,6 +45,8 @@ export interface ListenOptions {
   trigger?: Trigger;
   /** Bytes that each connection queues at most; 1 MiB unless given. */
   writeQueueBytesMax?: number;
+  /** When small replies leave: see {@link Flush}. 'now' unless given. */
+  flush?: Flush;
 }
 
 /** Handlers of a listener: those of its connections, and its own. */
@@ -67,6 +71,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   refused = 0;
   /** @internal */ readonly trigger: number;
   /** @internal */ readonly writeQueueBytesMax: number;
+  /** @internal */ readonly staging: Staging | null;
   private slot: number;
   private reserveFd: number;
 
@@ -80,6 +85,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     this.fd = fd;
     this.trigger = connectionTrigger(options.trigger, reactor.poller);
     this.writeQueueBytesMax = options.writeQueueBytesMax ?? WRITE_QUEUE_BYTES_MAX;
+    this.staging = options.flush === 'turn' ? Staging.of(reactor.kernel.buffer) : null;
     const { kernel } = reactor;
     const address = kernel.localAddress(fd);
     if (typeof address === 'number') throw new SystemError('getsockname', address, { fd });
@@ -221,6 +227,7 @@ export function listen<Context = unknown>(
   for (const name of ['reusePort', 'ipv6Only', 'noDelay'] as const)
     checkSwitch(`options.${name}`, options[name]);
   checkQueueBound(options.writeQueueBytesMax);
+  checkFlush(options.flush);
   checkHandlers(handlers);
   connectionTrigger(options.trigger, reactor.poller);
 

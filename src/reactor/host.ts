@@ -94,6 +94,10 @@ class RuntimeHost implements Host {
       const dispatched = this.turn(this.allowedWaitMs(dueMs)) - this.ownItems;
       this.busy = dispatched > 0;
       if (this.busy) binding.hostDrain();
+      if (this.endRuns()) {
+        this.busy = true;
+        binding.hostDrain(); // whoever awaits run() goes on now, not at the runtime's next callback
+      }
     } while (this.busy && !this.runtimeDue && !this.slice.over && this.reactors.length > 0);
     this.expectedQuiet = !this.busy && !this.runtimeDue;
     this.deadlineBefore = this.state[RUNTIME_DEADLINE_MS];
@@ -140,15 +144,24 @@ class RuntimeHost implements Host {
   }
 
   private turnOf(reactor: Reactor, maxWaitMs: number): number {
-    let dispatched = 0;
+    if (!reactor.alive) return 0;
     try {
-      if (reactor.alive) dispatched = reactor.turn(maxWaitMs);
-      if (reactor.alive) return dispatched;
-      reactor.stop();
+      return reactor.turn(maxWaitMs);
     } catch (error) {
       reactor.end(error as Error); // not a handler's error: the wait failed, and would fail again for ever
+      return 1; // settling run()'s promise is work, too
     }
-    return dispatched + 1; // settling run()'s promise counts: its reactions must run now
+  }
+
+  /** Ends run() where nothing keeps the reactor; asked after the drain, for a reaction may have given it new work. */
+  private endRuns(): boolean {
+    let ended = false;
+    for (let i = this.reactors.length - 1; i >= 0; i--) {
+      if (this.reactors[i].alive) continue;
+      this.reactors[i].stop();
+      ended = true;
+    }
+    return ended;
   }
 
   private waitForAny(maxWaitMs: number): void {
@@ -288,10 +301,14 @@ class ImmediateHost implements Host {
 
   join(reactor: Reactor): void {
     const step = (): void => {
+      // Asked now and not after the last turn: a reaction of a promise may have given it new work since.
+      if (!reactor.alive) {
+        reactor.stop();
+        return;
+      }
       this.schedule(reactor, step);
       try {
-        if (reactor.alive) reactor.turn(this.sliceMs);
-        if (!reactor.alive) reactor.stop();
+        reactor.turn(this.sliceMs);
       } catch (error) {
         reactor.end(error as Error);
       }
@@ -323,19 +340,23 @@ class ImmediateHost implements Host {
  * no count of passes. But they stand in a linked list (`_idlePrev`, in every Node since 11), so a new one can tell.
  */
 function immediatesQueued(): boolean {
-  const probe: { _idlePrev?: unknown } = setImmediate(() => undefined);
-  const queued = probe._idlePrev !== null && probe._idlePrev !== undefined;
-  clearImmediate(probe as NodeJS.Immediate);
-  return queued;
+  const probe = setImmediate(() => undefined);
+  const before = (probe as { _idlePrev?: unknown })._idlePrev;
+  clearImmediate(probe);
+  return before !== null && before !== undefined;
 }
 
-let runtimeHost: Host | null = null;
+/**
+ * The thread's one host is kept with the addon, not in a variable of this module: a test runner that resets its modules
+ * evaluates this file again, while the addon, the runtime's loop and so the pump are still the same.
+ */
+const kept = binding as typeof binding & { runtimeHost?: Host };
 
 /** The host for a reactor on `kernel`: the thread's one runtime host for the real kernel. */
 export function hostFor(kernel: Kernel): Host {
   // A scripted kernel never really waits, and its clock moves only when a wait may last.
   if (kernel.name !== 'native') return new ImmediateHost(Infinity);
-  return (runtimeHost ??= openRuntimeHost());
+  return (kept.runtimeHost ??= openRuntimeHost());
 }
 
 function openRuntimeHost(): Host {

@@ -4,7 +4,7 @@ import type { Timer } from './timer-heap.js';
 import type { Task } from './run-queue.js';
 
 /** What an item of a batch is, in the order in which a batch runs them. */
-export type ItemKind = 'timer' | 'readiness' | 'posted' | 'deferred' | 'closed';
+export type ItemKind = 'timer' | 'readiness' | 'posted' | 'deferred' | 'closed' | 'flush';
 
 /** Why the reactor chose a timeout. `host`: the runtime's own loop must have its pass by then. */
 export type TimeoutReason = 'queued' | 'timer' | 'host' | 'idle';

@@ -19,7 +19,7 @@ import type { KernelPoller, PollerKind, Trigger } from '../poller/poller.js';
 import { hostFor, type Host } from './host.js';
 import type { ItemKind, Observer, TimeoutReason } from './observer.js';
 import { Registry } from './registry.js';
-import { RunQueue, type Source, type Task } from './run-queue.js';
+import { FLUSH, RunQueue, type Source, type Task } from './run-queue.js';
 import { TimerHeap, type Timer } from './timer-heap.js';
 import { Watch, type WatchHandler } from './watch.js';
 
@@ -59,6 +59,8 @@ export class Reactor implements Disposable {
   private readonly deferred = new RunQueue('deferred');
   private readonly closed = new RunQueue('closed');
   private readonly queues = [this.posted, this.deferred, this.closed];
+  // What this turn still has to do at its end.
+  private readonly flushes = new RunQueue('flush');
 
   // The batch, beside what each queue says is left of it: timers that are due, and what the kernel reported.
   private readonly due: Timer[] = [];
@@ -151,7 +153,9 @@ export class Reactor implements Disposable {
       this.runItem(queue.kind, queue.next(), 0, -1);
       return true;
     }
-    return false;
+    if (this.flushes.length === 0) return false;
+    this.runItem('flush', this.flushes.shift(), FLUSH, -1);
+    return true;
   }
 
   /** A readiness counts only while its registration lives, and only for what is asked for now. */
@@ -279,6 +283,15 @@ export class Reactor implements Disposable {
     this.enqueue(this.closed, task);
   }
 
+  /** Runs `source` with FLUSH at the end of this turn: net/ sends there what it has gathered. @internal */
+  flushAtEnd(source: Source): void {
+    this.flushes.push(source);
+  }
+  /** Whether an item is being dispatched. @internal */
+  get dispatching(): boolean {
+    return this.running;
+  }
+
   /**
    * Calls `handler(readiness, watch)` whenever `fd` is ready for `interest` (READABLE | WRITABLE | PRIORITY).
    * The fd stays yours: `watch.close()` before you close it. Throws ERR_FD_REFUSED for files.
@@ -325,7 +338,7 @@ export class Reactor implements Disposable {
   /** Items of this turn's batch that were not dispatched yet. */
   private get batchLeft(): number {
     const ready = (this.eventEnd - this.eventNext) / EVENT_STRIDE;
-    const tasks = this.posted.left + this.deferred.left + this.closed.left;
+    const tasks = this.posted.left + this.deferred.left + this.closed.left + this.flushes.length;
     return this.due.length - this.dueNext + ready + tasks;
   }
 

@@ -2,7 +2,10 @@
 
 import type { ItemKind } from './observer.js';
 
-/** Something that the reactor runs. `value` is a readiness for what waits on an fd, 0 for everything else. */
+/** What the reactor runs a source with at the end of a turn in which it asked for that. No readiness has this bit. */
+export const FLUSH = 1 << 30;
+
+/** Something that the reactor runs. `value`: a readiness for what waits on an fd, {@link FLUSH}, 0 for everything else. */
 export interface Runnable {
   run(value: number): void;
 }

@@ -22,7 +22,7 @@ const E = constants.errno;
 const BOTH = READABLE | WRITABLE;
 const slots = (reports: Report[]): number[] => reports.map(({ slot }) => slot).sort((a, b) => a - b);
 
-describe.each(subjects)('$name', (subject) => {
+describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s', (_, subject) => {
   const { tells, trigger, isVirtual } = subject;
   const isEdge = (trigger & EDGE) !== 0;
   const isOneshot = (trigger & ONESHOT) !== 0;

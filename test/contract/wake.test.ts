@@ -40,9 +40,9 @@ const waking = `
 `;
 
 // kqueue's waker is no descriptor (EVFILT_USER): test/native wakes it.
-const ownWaker = subjects.filter(
-  ({ kind, trigger }) => trigger === 0 && ['epoll', 'poll', 'select'].includes(kind),
-);
+const ownWaker = subjects
+  .filter(({ kind, trigger }) => trigger === 0 && ['epoll', 'poll', 'select'].includes(kind))
+  .map((subject) => [subject.kind, subject] as const);
 
 /** The eventfds of this process. */
 function eventFds(): number[] {
@@ -58,7 +58,7 @@ function eventFds(): number[] {
 }
 
 // /proc tells which thread sleeps, and which descriptor wakes it.
-describe.runIf(process.platform === 'linux').each(ownWaker)('on $kind', (subject) => {
+describe.runIf(process.platform === 'linux').each(ownWaker)('on %s', (_, subject) => {
   test('a wake from another thread ends the wait, and brings nothing', async () => {
     const before = eventFds();
     const bench = new Bench(subject);

@@ -45,9 +45,9 @@ async function runChecks(program: string, defines: string[]): Promise<Map<string
 }
 
 describe.each([
-  { system: 'a system with EVFILT_USER and EVFILT_EXCEPT', defines: [] },
-  { system: 'an older one, where a pipe wakes', defines: ['-DFAKE_KQUEUE_MINIMAL'] },
-])('the kqueue poller on $system', ({ defines }) => {
+  ['a system with EVFILT_USER and EVFILT_EXCEPT', []],
+  ['an older one, where a pipe wakes', ['-DFAKE_KQUEUE_MINIMAL']],
+])('the kqueue poller on %s', (_, defines) => {
   const directory = mkdtempSync(join(tmpdir(), 'underloop-kqueue-'));
   let results: Map<string, string>;
 

@@ -203,6 +203,17 @@ describe('the runtime beside a scripted reactor (ImmediateHost)', () => {
     await ended;
     expect(log.sort()).toEqual(['immediate', 'promise', 'timeout']);
   });
+  test('work that a reaction of a promise asks for keeps run() going', async () => {
+    const { kernel, reactor, log, note } = bench();
+    reactor.post(() => {
+      void Promise.resolve().then(() => {
+        reactor.post(note('posted'));
+        reactor.setTimer(10, note('timer'));
+      });
+    });
+    await reactor.run();
+    expect([log, kernel.now()]).toEqual([['posted', 'timer'], 10]);
+  });
   test('two reactors each on its own scripted kernel go on side by side, in times of their own', async () => {
     const first = bench();
     const second = bench();

@@ -105,6 +105,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportSockets(environment, exports);
   ExportDescriptors(environment, exports);
   ExportHost(environment, exports);
+  ExportBlocking(environment, exports);
   return exports;
 }
 

@@ -17,6 +17,13 @@ namespace {
 // How many kevents one wait may bring. Bounds the stack; the caller's capacity bounds it further.
 constexpr int kBatchMax = 1024;
 
+#ifdef __linux__
+// Here kqueue is a library, and its descriptor one end of a pipe that nobody writes to.
+constexpr bool kNestable = false;
+#else
+constexpr bool kNestable = true;
+#endif
+
 struct Filter {
   int16_t number;
   uint32_t fflags;
@@ -96,8 +103,8 @@ class KqueuePoller final : public Poller {
     return kevent(kqueue_fd_, &change, 1, nullptr, 0, nullptr) < 0 ? -errno : 0;
   }
 
-  Capabilities capabilities() const override { return {true, true, false, true, -1, 1e-6}; }
-  int fd() const override { return kqueue_fd_; }
+  Capabilities capabilities() const override { return {true, true, false, kNestable, -1, 1e-6}; }
+  int fd() const override { return kNestable ? kqueue_fd_ : -1; }
 
   int Add(int fd, int32_t interest, Token token) override {
     if (interest & ~Supported()) return -ENOTSUP;
@@ -220,7 +227,9 @@ class KqueuePoller final : public Poller {
       if (!(entry.interest & filter.interest)) continue;
       struct kevent change;
       Put(&change, fd, filter, entry.spent ? EV_DISABLE : EV_ENABLE, entry.token);
-      return Apply(&change, 1) == 0 && (change.data == ENOENT || change.data == EBADF);
+      // Without a receipt, and without room for one: libkqueue leaves an older errno in that of such a change.
+      change.flags &= ~EV_RECEIPT;
+      return kevent(kqueue_fd_, &change, 1, nullptr, 0, nullptr) < 0 && (errno == ENOENT || errno == EBADF);
     }
     return false;
   }

@@ -60,6 +60,31 @@ export interface Binding {
   /** Runs process.nextTick and the microtasks, then brings the host's state up to date. */
   hostDrain(): void;
   hostRef(ref: boolean): void;
+
+  /** `model`: 0 sequential, 1 threads, 2 pool. Takes over `listenFd`. A handle, or -errno; native/blocking/exports.cc. */
+  blockingStart(
+    model: number,
+    listenFd: number,
+    upstreamPort: number,
+    threads: number,
+    stackBytes: number,
+    requestsPerConnection: number,
+    queueMax: number,
+    wakeByPipe: number,
+  ): number;
+  /** Returns when every thread of the server has been woken and joined. */
+  blockingStop(handle: number): number;
+  blockingCounters(handle: number, counters: Float64Array): number;
+  /** CLOCK_MONOTONIC in nanoseconds. */
+  monotonicNs(): number;
+  /** CPU time of this thread in nanoseconds. */
+  threadCpuNs(): number;
+  /** The system's id of this thread. */
+  threadId(): number;
+  /** How long this thread was runnable but did not run, in nanoseconds; 0 where the system does not say. */
+  runDelayNs(): number;
+  /** From now on this process ends when `fd` does, whatever JavaScript is doing. Takes over `fd`. */
+  lifelineStart(fd: number): number;
 }
 
 /** The runtime's own loop, as the addon sees it. */

@@ -1,7 +1,7 @@
 // The public face of underloop: what programs import.
 
 export { Reactor } from './reactor/reactor.js';
-export type { ReactorOptions } from './reactor/reactor.js';
+export type { ReactorOptions } from './reactor/options.js';
 export type { Timer } from './reactor/timer-heap.js';
 export type { Task, Runnable } from './reactor/run-queue.js';
 export type { Watch, WatchHandler } from './reactor/watch.js';

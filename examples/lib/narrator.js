@@ -13,6 +13,7 @@ const itemWords = {
   posted: 'a posted task',
   deferred: 'a deferred task',
   closed: 'the close callback',
+  flush: 'the flush at the end of the turn',
 };
 
 /** The narrator that the options ask for. */

@@ -190,7 +190,15 @@ class RuntimeHost implements Host {
     }
     this.detachWait();
     this.reactors.push(reactor);
-    this.attachWait();
+    try {
+      this.attachWait();
+    } catch (error) {
+      // No descriptor is left for it. The others go on as before.
+      this.detachWait();
+      this.reactors.pop();
+      this.attachWait();
+      throw error;
+    }
     this.updateReference();
     if (this.reactors.length === 1) binding.hostStart();
   }

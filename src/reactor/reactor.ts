@@ -1,49 +1,24 @@
 // The reactor: one thread, one wait, then one call after another. docs/turn.md is its specification.
 
-import {
-  SystemError,
-  UnderloopError,
-  checkFd,
-  checkFunction,
-  checkInteger,
-  checkMs,
-  checkObject,
-  checkTask,
-} from '../errors.js';
+import { SystemError, UnderloopError } from '../errors.js';
+import { checkFd, checkFunction, checkMs, checkObject, checkTask } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { nativeKernel } from '../kernel/native.js';
 import { observedKernel } from '../kernel/observed.js';
-import { checkInterest, checkPollerKind, openPoller, triggerFlags } from '../poller/checks.js';
+import { checkInterest, openPoller, triggerFlags } from '../poller/checks.js';
 import { ALWAYS_REPORTED, EVENT_STRIDE, NONE, READABLE, READ_CLOSED } from '../poller/poller.js';
-import type { KernelPoller, PollerKind, Trigger } from '../poller/poller.js';
+import type { KernelPoller, Trigger } from '../poller/poller.js';
 import { hostFor, type Host } from './host.js';
 import type { ItemKind, Observer, TimeoutReason } from './observer.js';
+import { readOptions, type ReactorOptions } from './options.js';
 import { Registry } from './registry.js';
 import { FLUSH, RunQueue, type Source, type Task } from './run-queue.js';
 import { TimerHeap, type Timer } from './timer-heap.js';
 import { Watch, type WatchHandler } from './watch.js';
 
-/** Readinesses that one wait may bring: with more, one turn would keep timers and the runtime waiting. */
-const EVENTS_MAX = 512;
 /** Timers that one turn may fire: a million due at once must not hold up sockets for the whole million. */
 const DUE_MAX = 512;
 /** Queued tasks, of each kind, that one turn may run. */
 const TASKS_MAX = 512;
-
-export interface ReactorOptions {
-  /** The mechanism to wait with; by default the best one here. */
-  poller?: PollerKind;
-  /** The seam to the system; by default the real one. Tests give `ScriptedKernel` of `underloop/testing`. */
-  kernel?: Kernel;
-  /** Receives what a handler throws. Without it, the runtime's `uncaughtException` does. */
-  onError?: (error: unknown, kind: ItemKind) => void;
-  /** Is told everything that happens. */
-  observer?: Observer;
-  /** Poison the shared read buffer after each `data` call, so that a handler that keeps it fails at once. */
-  development?: boolean;
-  /** Bound of readinesses per wait, 1 to 65,536; 512 unless given. */
-  eventsMax?: number;
-}
 
 export class Reactor implements Disposable {
   readonly kernel: Kernel;
@@ -70,28 +45,21 @@ export class Reactor implements Disposable {
   private eventEnd = 0;
 
   private turnNumber = 0;
-  private running = false; // an item is being dispatched
+  /** Whether an item is being dispatched. @internal */ dispatching = false;
   private open = true;
   private host: Host | null = null;
   private finish: ((error?: Error) => void) | null = null; // settles what run() returned
 
   /** Throws `ERR_ARGUMENT` for wrong options, a `SystemError` when the system refuses a poller (EMFILE). */
   constructor(options: ReactorOptions = {}) {
-    checkObject('options', options);
-    const { kernel = nativeKernel, observer = null, onError = null, eventsMax = EVENTS_MAX } = options;
-    checkObject('options.kernel', kernel);
-    if (observer !== null) checkObject('options.observer', observer);
-    if (onError !== null) checkFunction('options.onError', onError);
-    checkInteger('options.eventsMax', eventsMax, 1, 65_536);
-    const kind = checkPollerKind('options.poller', options.poller, kernel);
-    const poller = openPoller(kernel, kind);
+    const { kernel, kind, observer, onError, eventsMax, development } = readOptions(options);
     this.kernel = observer === null ? kernel : observedKernel(kernel, observer);
     this.observer = observer;
-    this.poller = poller;
-    this.registry = new Registry(poller, observer);
-    this.events = poller.allocateEvents(eventsMax);
+    this.poller = openPoller(kernel, kind);
+    this.registry = new Registry(this.poller, observer);
+    this.events = this.poller.allocateEvents(eventsMax);
     this.onError = onError;
-    this.development = options.development ?? process.env['UNDERLOOP_DEVELOPMENT'] === '1';
+    this.development = development;
   }
 
   // ---- The turn -------------------------------------------------------------------------------------------
@@ -110,7 +78,7 @@ export class Reactor implements Disposable {
   /** Phases 1 and 2 make the turn's batch and run no user code. Waits once, for at most `maxWaitMs`. */
   collect(maxWaitMs = Infinity): void {
     this.check();
-    if (this.running) throw busy('collect() and turn() cannot be called from a handler');
+    if (this.dispatching) throw busy('collect() and turn() cannot be called from a handler');
     if (this.batchLeft > 0) throw busy('the last batch is not dispatched to its end');
     checkMs('maxWaitMs', maxWaitMs, true);
     this.turnNumber++;
@@ -137,7 +105,7 @@ export class Reactor implements Disposable {
 
   /** Phase 3: runs the next item of this turn's batch. Returns false when the batch is at its end. */
   dispatchNext(): boolean {
-    if (this.running) throw busy('dispatchNext() cannot be called from a handler');
+    if (this.dispatching) throw busy('dispatchNext() cannot be called from a handler');
     if (this.dueNext < this.due.length) {
       const timer = this.due[this.dueNext++];
       if (timer.pending) this.runItem('timer', timer, 0, -1); // not if an earlier item has cancelled it
@@ -177,14 +145,14 @@ export class Reactor implements Disposable {
   /** The only place from which user code is called: step point, trace point and fault boundary. */
   private runItem(kind: ItemKind, item: Task, readiness: number, fd: number): void {
     this.observer?.itemBegin(kind, item, fd, readiness);
-    this.running = true;
+    this.dispatching = true;
     try {
       if (typeof item === 'function') item();
       else item.run(readiness);
     } catch (error) {
       this.fault(error, kind);
     } finally {
-      this.running = false;
+      this.dispatching = false;
     }
     this.observer?.itemEnd(kind, item);
   }
@@ -223,7 +191,7 @@ export class Reactor implements Disposable {
     this.end();
   }
 
-  /** For host.ts: ends {@link run}, with an error if the turn itself failed (the wait, not a handler). @internal */
+  /** For host.ts: ends {@link run}, with an error if the turn itself failed (its wait). @internal */
   end(error?: Error): void {
     this.host?.leave(this);
     this.finish?.(error);
@@ -286,10 +254,6 @@ export class Reactor implements Disposable {
   /** Runs `source` with FLUSH at the end of this turn: net/ sends there what it has gathered. @internal */
   flushAtEnd(source: Source): void {
     this.flushes.push(source);
-  }
-  /** Whether an item is being dispatched. @internal */
-  get dispatching(): boolean {
-    return this.running;
   }
 
   /**

@@ -7,6 +7,12 @@ import { EDGE, EVENT_STRIDE, ONESHOT, READABLE } from '../../src/poller/poller.j
 import type { KernelPoller, PollerKind } from '../../src/poller/poller.js';
 import { ScriptedKernel } from '../../src/testing.js';
 
+const { EBADF, ENOENT } = constants.errno;
+/** The kernel has dropped it already: it says so of the number, closed or used again. */
+const dropped = [-EBADF, -ENOENT];
+/** On Linux kqueue is a library, which cannot see that a descriptor was closed. */
+const isLibrary = process.platform === 'linux';
+
 /** What a mechanism reports beyond readable and writable. These are limits of the systems, not of their pollers here. */
 export interface Tells {
   /** The peer's half-close, beside READABLE. */
@@ -17,15 +23,29 @@ export interface Tells {
   readonly error: boolean;
   /** A descriptor that was closed while registered. The others drop it silently. */
   readonly invalid: boolean;
+  /** What `remove` says of one that was closed while registered. */
+  readonly removesClosed: readonly number[];
 }
 
 const tells: Record<PollerKind, Tells> = {
-  epoll: { readClosed: true, hangup: 'always', error: true, invalid: false },
-  scripted: { readClosed: true, hangup: 'always', error: true, invalid: false },
-  kqueue: { readClosed: true, hangup: 'writable', error: false, invalid: false },
+  epoll: { readClosed: true, hangup: 'always', error: true, invalid: false, removesClosed: dropped },
+  scripted: { readClosed: true, hangup: 'always', error: true, invalid: false, removesClosed: dropped },
+  kqueue: {
+    readClosed: true,
+    hangup: 'writable',
+    error: false,
+    invalid: false,
+    removesClosed: isLibrary ? [0] : dropped,
+  },
   // POLLRDHUP is Linux's own (and FreeBSD's since 13).
-  poll: { readClosed: process.platform !== 'darwin', hangup: 'always', error: true, invalid: true },
-  select: { readClosed: false, hangup: 'never', error: false, invalid: true },
+  poll: {
+    readClosed: process.platform !== 'darwin',
+    hangup: 'always',
+    error: true,
+    invalid: true,
+    removesClosed: [0],
+  },
+  select: { readClosed: false, hangup: 'never', error: false, invalid: true, removesClosed: [0] },
 };
 
 export interface Subject {

@@ -98,10 +98,15 @@ CHECK("is one of the kinds, and says what it can do") {
   EQUAL(is_listed, true);
   const auto poller = Open();
   const Capabilities can = poller->capabilities();
-  EQUAL(can.edge && can.oneshot && can.nestable, true);
+  EQUAL(can.edge && can.oneshot, true);
   EQUAL(can.exclusive, false);
   EQUAL(can.fd_max, -1);
-  EQUAL(poller->fd() >= 0, true);
+#ifdef __linux__
+  EQUAL(can.nestable, false);
+#else
+  EQUAL(can.nestable, true);
+#endif
+  EQUAL(poller->fd() >= 0, can.nestable);
 }
 
 CHECK("a refused kqueue() is reported, and nothing stays open") {
@@ -113,11 +118,10 @@ CHECK("a refused kqueue() is reported, and nothing stays open") {
   const int before = dup(0);
   close(before);
   {
-    EQUAL(OpenKqueue(&error)->fd(), before);
+    const auto poller = OpenKqueue(&error);
+    EQUAL(fcntl(before, F_GETFD) >= 0, true);
   }
-  const int after = dup(0);
-  close(after);
-  EQUAL(after, before);
+  EQUAL(fcntl(before, F_GETFD), -1);
 }
 
 CHECK("filter merging: both filters of one fd are one event") {

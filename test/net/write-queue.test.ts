@@ -10,6 +10,7 @@ function take(queue: WriteQueue, max: number): Uint8Array | null {
   const { first, firstOffset, firstEnd } = queue;
   if (first === undefined) return null;
   const bytes = first.slice(firstOffset, Math.min(firstEnd, firstOffset + max));
+  if (bytes.length === 0) throw new Error('an empty piece would be sent for ever');
   queue.consume(bytes.length);
   return bytes;
 }
@@ -42,7 +43,6 @@ test('bytes come out in order and complete, in any mixture of pushes and partial
           const bytes = take(queue, one.take);
           expect(bytes === null).toBe(pushed === taken);
           if (bytes !== null) {
-            expect(bytes.length).toBeGreaterThan(0);
             check(bytes);
           }
         }

@@ -554,8 +554,8 @@ test('random programs: every call is made once, in the order specified, and to n
     fc.property(script, (one) => {
       new World(one).run();
     }),
-    { numRuns: 1000 },
+    { numRuns: 600 },
   );
   // The programs were worth it: each hard case was met dozens of times at the least.
-  for (const [what, times] of Object.entries(met)) expect(times, what).toBeGreaterThan(50);
+  for (const [what, times] of Object.entries(met)) expect(times, what).toBeGreaterThan(25);
 });

@@ -2,6 +2,7 @@
 
 import { describe, expect, test, vi } from 'vitest';
 import { READABLE, Reactor, WRITABLE } from '../../src/index.js';
+import { FLUSH } from '../../src/reactor/run-queue.js';
 import { ScriptedKernel } from '../../src/testing.js';
 import { bench } from './fixture.js';
 
@@ -310,6 +311,25 @@ describe('3. dispatch', () => {
     });
     expect(stepped).toEqual(whole);
     expect(whole[0]).toEqual([1, 0, 1, 2, 1]);
+  });
+  test('who asks for the turn’s end (a connection that gathers its writes) runs behind all, in the same turn', () => {
+    const { reactor, observer, log, note } = bench();
+    const flush = (name: string) => ({
+      run: (value: number) => void log.push(`${name} ${String(value === FLUSH)}`),
+    });
+    reactor.closing(() => {
+      log.push('closed');
+      reactor.flushAtEnd(flush('flush asked for last'));
+      reactor.post(note('next turn'));
+    });
+    reactor.post(() => {
+      log.push('posted');
+      reactor.flushAtEnd(flush('flush asked for first'));
+    });
+    expect(reactor.turn()).toBe(4);
+    expect(log).toEqual(['posted', 'closed', 'flush asked for first true', 'flush asked for last true']);
+    expect(observer.items).toEqual(['posted', 'closed', 'flush', 'flush']);
+    expect([reactor.turn(), log.at(-1)]).toEqual([1, 'next turn']);
   });
   test('a task is a function, or an object whose run() is called with 0', () => {
     const { reactor, log } = bench();

@@ -1,0 +1,58 @@
+// The lifeline: a thread that ends the process when its parent is gone, even while JavaScript is blocked for ever.
+#include <fcntl.h>
+#include <napi.h>
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "../environment.h"
+#include "blocking.h"
+#include "thread.h"
+
+namespace underloop::blocking {
+namespace {
+
+// The parent holds the other end of the pipe and writes nothing. However it dies, the kernel closes that end.
+void* WaitForEnd(void* argument) {
+  const int fd = static_cast<int>(reinterpret_cast<intptr_t>(argument));
+  NameThread("ul-lifeline");
+  char discarded[64];
+  for (;;) {
+    const ssize_t n = read(fd, discarded, sizeof discarded);
+    if (n > 0 || (n < 0 && errno == EINTR)) continue;
+    if (n < 0 && errno == EAGAIN) {
+      // The runtime made its pipes non-blocking, or the parent did: the flag belongs to both.
+      pollfd one = {fd, POLLIN, 0};
+      poll(&one, 1, -1);
+      continue;
+    }
+    // Not exit(): handlers and destructors could wait for the JavaScript that is blocked.
+    _exit(0);
+  }
+}
+
+// (fd) => 0 or -errno. The descriptor is the lifeline's from now on.
+napi_value LifelineStart(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const int fd = arguments.Int(0);
+  const int flags = fcntl(fd, F_GETFD);
+  if (flags < 0) return Result(env, -errno);
+  fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+  pthread_t thread;
+  // 64 KiB: it reads one pipe.
+  const int error =
+      StartThread(&thread, 64 * 1024, WaitForEnd, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
+  if (error == 0) pthread_detach(thread);
+  return Result(env, -error);
+}
+
+}  // namespace
+
+void ExportLifeline(Environment* environment, napi_value exports) {
+  Export(environment, exports, "lifelineStart", LifelineStart);
+}
+
+}  // namespace underloop::blocking

@@ -1,0 +1,119 @@
+// The models that are our reactor: one thread, one loop, on each of the pollers.
+
+import { nativeKernel } from '../kernel/native.js';
+import type { Connection } from '../net/connection.js';
+import { listen } from '../net/listener.js';
+import type { PollerKind, Trigger } from '../poller/poller.js';
+import { Reactor } from '../reactor/reactor.js';
+import { Handler, WRITE_QUEUE_BYTES, type Session } from '../workload/handler.js';
+import { ReactorCalls } from '../workload/upstream-calls.js';
+import { checkStart } from './checks.js';
+import {
+  BACKLOG,
+  type Counters,
+  type Model,
+  type ModelOptions,
+  type RunningModel,
+  type Workload,
+} from './model.js';
+
+export class ReactorModel implements Model {
+  readonly summary: string;
+
+  constructor(
+    readonly name: string,
+    private readonly poller: PollerKind,
+    private readonly trigger: Trigger,
+  ) {
+    this.summary = `the reactor on ${poller}${trigger === 'edge' ? ', edge-triggered' : ''}: one thread`;
+  }
+
+  unavailable(): string | null {
+    const { pollerKinds } = nativeKernel;
+    if (pollerKinds.includes(this.poller)) return null;
+    return `this system, or this build, has no ${this.poller}; it has ${pollerKinds.join(', ')}`;
+  }
+
+  async start(workload: Workload, options: ModelOptions = {}): Promise<RunningModel> {
+    checkStart(this, workload, options);
+    const reactor = new Reactor({ poller: this.poller });
+    try {
+      const running = new RunningReactor(reactor, this.trigger, workload, options);
+      // Another reactor of this thread may forbid it (ERR_NOT_NESTABLE): then run() has failed already.
+      await Promise.race([running.finished, Promise.resolve()]);
+      return running;
+    } catch (error) {
+      reactor.close();
+      throw error;
+    }
+  }
+}
+
+class RunningReactor implements RunningModel {
+  readonly address;
+  private readonly handler: Handler;
+  private readonly listener;
+  private readonly calls;
+  readonly finished: Promise<void>;
+  private acceptErrors = 0;
+
+  constructor(
+    private readonly reactor: Reactor,
+    trigger: Trigger,
+    workload: Workload,
+    options: ModelOptions,
+  ) {
+    this.calls = new ReactorCalls(reactor, workload.upstreamPort);
+    const ground = {
+      later(delayMs: number, callback: () => void): () => void {
+        const timer = reactor.setTimer(delayMs, callback).unref();
+        return () => timer.cancel();
+      },
+    };
+    const { requestsPerConnection } = workload;
+    const handler = (this.handler = new Handler(ground, this.calls, { requestsPerConnection }));
+    const sessionOf = (connection: Connection<Session>): Session =>
+      (connection.context ??= handler.session(connection));
+    this.listener = listen<Session>(
+      reactor,
+      {
+        host: options.host ?? '127.0.0.1',
+        port: options.port ?? 0,
+        backlog: options.backlog ?? BACKLOG,
+        noDelay: true,
+        trigger,
+        writeQueueBytesMax: WRITE_QUEUE_BYTES,
+      },
+      {
+        data: (connection, buffer, start, end) => sessionOf(connection).received(buffer, start, end, true),
+        readClosed: (connection) => sessionOf(connection).ended(),
+        drain: (connection) => connection.context?.drained(),
+        close: (connection) => connection.context?.closed(),
+        acceptError: () => this.acceptErrors++,
+      },
+    );
+    this.address = this.listener.address;
+    this.finished = reactor.run();
+  }
+
+  counters(): Counters {
+    const { accepted, connections, refused } = this.listener;
+    const { served, errors } = this.handler.counters;
+    return {
+      accepted,
+      connections,
+      serving: connections,
+      served,
+      refused,
+      errors: errors + this.acceptErrors,
+      queued: 0,
+      threads: 1,
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.calls.close();
+    this.reactor.close();
+    await this.finished;
+  }
+}

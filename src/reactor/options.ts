@@ -1,0 +1,38 @@
+// What a reactor can be told, with the checks and the defaults.
+
+import { checkFunction, checkInteger, checkObject } from '../errors.js';
+import type { Kernel } from '../kernel/kernel.js';
+import { nativeKernel } from '../kernel/native.js';
+import { checkPollerKind } from '../poller/checks.js';
+import type { PollerKind } from '../poller/poller.js';
+import type { ItemKind, Observer } from './observer.js';
+
+/** Readinesses that one wait may bring: with more, one turn would keep timers and the runtime waiting. */
+const EVENTS_MAX = 512;
+export interface ReactorOptions {
+  /** The mechanism to wait with; by default the best one here. */
+  poller?: PollerKind;
+  /** The seam to the system; by default the real one. Tests give `ScriptedKernel` of `underloop/testing`. */
+  kernel?: Kernel;
+  /** Receives what a handler throws. Without it, the runtime's `uncaughtException` does. */
+  onError?: (error: unknown, kind: ItemKind) => void;
+  /** Is told everything that happens. */
+  observer?: Observer;
+  /** Poison the shared read buffer after each `data` call, so that a handler that keeps it fails at once. */
+  development?: boolean;
+  /** Bound of readinesses per wait, 1 to 65,536; 512 unless given. */
+  eventsMax?: number;
+}
+
+/** Checks and completes the options. Throws `ERR_ARGUMENT`. */
+export function readOptions(options: ReactorOptions) {
+  checkObject('options', options);
+  const { kernel = nativeKernel, observer = null, onError = null, eventsMax = EVENTS_MAX } = options;
+  checkObject('options.kernel', kernel);
+  if (observer !== null) checkObject('options.observer', observer);
+  if (onError !== null) checkFunction('options.onError', onError);
+  checkInteger('options.eventsMax', eventsMax, 1, 65_536);
+  const kind = checkPollerKind('options.poller', options.poller, kernel);
+  const development = options.development ?? process.env['UNDERLOOP_DEVELOPMENT'] === '1';
+  return { kernel, kind, observer, onError, eventsMax, development };
+}

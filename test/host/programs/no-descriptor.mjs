@@ -1,0 +1,25 @@
+// A second reactor is run while the process has no descriptor left for the wait that both would share.
+
+import { Reactor, descriptors } from '../../../dist/index.js';
+
+const first = new Reactor();
+const second = new Reactor();
+const firstEnded = (first.setTimer(60, () => {}), first.run());
+
+const held = [];
+try {
+  for (;;) held.push(...descriptors.pipe());
+} catch {
+  // All taken.
+}
+await second.run().catch((error) => console.log(`second: ${error.code}`));
+for (const fd of held) descriptors.close(fd);
+
+first.setTimer(10, () => {
+  console.log('timer of the first');
+  setTimeout(() => {
+    console.log('timeout of the runtime');
+    second.post(() => console.log('second runs'));
+    Promise.all([second.run(), firstEnded]).then(() => console.log('both have ended'));
+  }, 10);
+});

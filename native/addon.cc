@@ -25,8 +25,8 @@ napi_value SharedBlock::ToArrayBuffer(napi_env env) {
   napi_value result = nullptr;
   references_.fetch_add(1);
   const napi_status status = napi_create_external_arraybuffer(
-      env, data_.get(), size_,
-      [](napi_env, void*, void* hint) { static_cast<SharedBlock*>(hint)->Unref(); }, this, &result);
+      env, data_.get(), size_, [](napi_env, void*, void* hint) { static_cast<SharedBlock*>(hint)->Unref(); },
+      this, &result);
   if (status != napi_ok) {
     references_.fetch_sub(1);
     return nullptr;

@@ -64,7 +64,8 @@ napi_value Pipe(napi_env env, napi_callback_info info) {
   napi_typedarray_type type;
   size_t length = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, arguments.values[0], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+  if (napi_get_typedarray_info(env, arguments.values[0], &type, &length, &data, nullptr, nullptr) !=
+          napi_ok ||
       type != napi_int32_array || length < 2) {
     return Result(env, -EINVAL);
   }
@@ -75,7 +76,8 @@ napi_value Pipe(napi_env env, napi_callback_info info) {
 #else
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return Result(env, -errno);
 #endif
-  for (int i = 0; i < 2; i++) static_cast<int32_t*>(data)[i] = arguments.environment->descriptors.Opened(ends[i]);
+  for (int i = 0; i < 2; i++)
+    static_cast<int32_t*>(data)[i] = arguments.environment->descriptors.Opened(ends[i]);
   return Result(env, 0);
 }
 
@@ -198,8 +200,8 @@ napi_value Netlink(napi_env env, napi_callback_info info) {
 #else
 
 napi_value Missing(napi_env env, napi_callback_info) { return Result(env, -ENOSYS); }
-constexpr napi_callback EventFd = Missing, TimerFd = Missing, TimerFdSet = Missing, SignalFd = Missing, Inotify = Missing,
-                        PidFd = Missing, Netlink = Missing;
+constexpr napi_callback EventFd = Missing, TimerFd = Missing, TimerFdSet = Missing, SignalFd = Missing,
+                        Inotify = Missing, PidFd = Missing, Netlink = Missing;
 
 #endif
 

@@ -75,7 +75,8 @@ struct Environment {
   napi_ref nothing = nullptr;  // a JavaScript function that does nothing
 
   Poller* poller(int32_t handle) {
-    return handle >= 0 && static_cast<size_t>(handle) < pollers.size() ? pollers[handle].poller.get() : nullptr;
+    return handle >= 0 && static_cast<size_t>(handle) < pollers.size() ? pollers[handle].poller.get()
+                                                                       : nullptr;
   }
   void ClosePoller(int32_t handle);
   ~Environment();

@@ -219,7 +219,8 @@ void Host::Pump() {
 // what they throw reported as uncaught. No other scope is open below, for the pump was called without one.
 void Host::Drain() {
   napi_callback_scope scope;
-  if (napi_open_callback_scope(env_, nullptr, async_, &scope) == napi_ok) napi_close_callback_scope(env_, scope);
+  if (napi_open_callback_scope(env_, nullptr, async_, &scope) == napi_ok)
+    napi_close_callback_scope(env_, scope);
   RefreshState();
 }
 

@@ -46,7 +46,8 @@ int CheckPollable(int fd) {
   // poll(2) and select(2) call these always ready. Like epoll we refuse them, for the answer would mislead.
   if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISBLK(status.st_mode)) return -EPERM;
   struct stat null;
-  if (S_ISCHR(status.st_mode) && stat("/dev/null", &null) == 0 && status.st_rdev == null.st_rdev) return -EPERM;
+  if (S_ISCHR(status.st_mode) && stat("/dev/null", &null) == 0 && status.st_rdev == null.st_rdev)
+    return -EPERM;
   return 0;
 }
 

@@ -33,7 +33,8 @@ struct Event {
   int32_t generation;
   int32_t readiness;
 };
-static_assert(sizeof(Event) == 3 * sizeof(int32_t), "Event must have the layout of three Int32Array elements");
+static_assert(sizeof(Event) == 3 * sizeof(int32_t),
+              "Event must have the layout of three Int32Array elements");
 
 struct Capabilities {
   bool edge;

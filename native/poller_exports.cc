@@ -118,7 +118,8 @@ bool RunsJavaScript(Environment* environment) {
 int Wait(Environment* environment, Poller* poller, Event* events, int capacity, double timeout_ms) {
   const bool beside_runtime = environment->host != nullptr && environment->host->started();
   const bool longer = timeout_ms < 0 || timeout_ms > kTerminableSliceMs;
-  if (!environment->terminable || beside_runtime || !longer) return poller->Wait(events, capacity, timeout_ms);
+  if (!environment->terminable || beside_runtime || !longer)
+    return poller->Wait(events, capacity, timeout_ms);
   const double end_ms = MonotonicMs() + timeout_ms;
   for (;;) {
     const double left_ms = timeout_ms < 0 ? kTerminableSliceMs : end_ms - MonotonicMs();
@@ -150,7 +151,8 @@ napi_value PollerWait(napi_env env, napi_callback_info info) {
   napi_typedarray_type type;
   size_t length = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, arguments.values[1], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+  if (napi_get_typedarray_info(env, arguments.values[1], &type, &length, &data, nullptr, nullptr) !=
+          napi_ok ||
       type != napi_int32_array || data == nullptr || length < 3) {
     return Result(env, -EINVAL);
   }

@@ -121,13 +121,14 @@ class PollPoller final : public Poller {
 #ifdef __APPLE__
     // No ppoll: whole milliseconds, rounded up, never early.
     const int whole_ms =
-        timeout_ms < 0 ? -1 : (timeout_ms > 2147483647.0 ? 2147483647 : static_cast<int>(std::ceil(timeout_ms)));
+        timeout_ms < 0 ? -1
+                       : (timeout_ms > 2147483647.0 ? 2147483647 : static_cast<int>(std::ceil(timeout_ms)));
     const int n = poll(entries_.data(), static_cast<nfds_t>(entries_.size()), whole_ms);
 #else
     timespec timeout{};
     if (timeout_ms >= 0) timeout = ToTimespec(timeout_ms);
-    const int n = ppoll(entries_.data(), static_cast<nfds_t>(entries_.size()), timeout_ms < 0 ? nullptr : &timeout,
-                        nullptr);
+    const int n = ppoll(entries_.data(), static_cast<nfds_t>(entries_.size()),
+                        timeout_ms < 0 ? nullptr : &timeout, nullptr);
 #endif
     return n >= 0 ? n : -errno;
   }

@@ -106,9 +106,9 @@ class SelectPoller final : public Poller {
 
   void Set(int fd, int32_t interest, Token token) {
     entries_[fd] = {token, interest, true};
-    interest & kReadable ? FD_SET(fd, &read_) : FD_CLR(fd, &read_);
-    interest & kWritable ? FD_SET(fd, &write_) : FD_CLR(fd, &write_);
-    interest & kPriority ? FD_SET(fd, &except_) : FD_CLR(fd, &except_);
+    interest& kReadable ? FD_SET(fd, &read_) : FD_CLR(fd, &read_);
+    interest& kWritable ? FD_SET(fd, &write_) : FD_CLR(fd, &write_);
+    interest& kPriority ? FD_SET(fd, &except_) : FD_CLR(fd, &except_);
     if (fd > highest_) highest_ = fd;
   }
 

@@ -49,7 +49,8 @@ napi_value Socket(napi_env env, napi_callback_info info) {
 }
 
 // Reads (family, host, port) from three arguments into a socket address. Returns its length, or -errno.
-int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value port, sockaddr_storage* address) {
+int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value port,
+                sockaddr_storage* address) {
   int32_t number = 0;
   int32_t port_number = 0;
   char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
@@ -84,9 +85,11 @@ template <int (*Operation)(int, const sockaddr*, socklen_t)>
 napi_value WithAddress(napi_env env, napi_callback_info info) {
   const Arguments<4> arguments(env, info);
   sockaddr_storage address;
-  const int length = ReadAddress(env, arguments.values[1], arguments.values[2], arguments.values[3], &address);
+  const int length =
+      ReadAddress(env, arguments.values[1], arguments.values[2], arguments.values[3], &address);
   if (length < 0) return Result(env, length);
-  const int done = Operation(arguments.Int(0), reinterpret_cast<sockaddr*>(&address), static_cast<socklen_t>(length));
+  const int done =
+      Operation(arguments.Int(0), reinterpret_cast<sockaddr*>(&address), static_cast<socklen_t>(length));
   return Result(env, done == 0 ? 0 : -errno);
 }
 
@@ -164,7 +167,8 @@ bool BytesOf(napi_env env, napi_value value, int32_t start, int32_t length, uint
   size_t size = 0;
   void* bytes = nullptr;
   if (napi_get_typedarray_info(env, value, &type, &size, &bytes, nullptr, nullptr) != napi_ok) return false;
-  if (type != napi_uint8_array || !Within(start, length, size) || (bytes == nullptr && length > 0)) return false;
+  if (type != napi_uint8_array || !Within(start, length, size) || (bytes == nullptr && length > 0))
+    return false;
   *data = static_cast<uint8_t*>(bytes) + start;
   return true;
 }
@@ -202,9 +206,9 @@ constexpr int kKeepIdle = TCP_KEEPIDLE;
 constexpr int kKeepIdle = TCP_KEEPALIVE;  // macOS
 #endif
 constexpr Option kOptions[] = {
-    {SOL_SOCKET, SO_ERROR},     {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT},
+    {SOL_SOCKET, SO_ERROR},      {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT},
     {IPPROTO_IPV6, IPV6_V6ONLY}, {IPPROTO_TCP, TCP_NODELAY}, {SOL_SOCKET, SO_KEEPALIVE},
-    {IPPROTO_TCP, kKeepIdle},   {SOL_SOCKET, SO_RCVBUF},    {SOL_SOCKET, SO_SNDBUF},
+    {IPPROTO_TCP, kKeepIdle},    {SOL_SOCKET, SO_RCVBUF},    {SOL_SOCKET, SO_SNDBUF},
     {SOL_SOCKET, SO_LINGER},
 };
 constexpr int32_t kLingerOption = 9;
@@ -244,7 +248,8 @@ napi_value AddressOf(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  if (Operation(arguments.Int(0), reinterpret_cast<sockaddr*>(&address), &length) != 0) return Result(env, -errno);
+  if (Operation(arguments.Int(0), reinterpret_cast<sockaddr*>(&address), &length) != 0)
+    return Result(env, -errno);
   char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2] = "";
   int port = 0;
   if (address.ss_family == AF_INET) {
@@ -281,7 +286,8 @@ napi_value SocketPair(napi_env env, napi_callback_info info) {
   napi_typedarray_type type;
   size_t length = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, arguments.values[0], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+  if (napi_get_typedarray_info(env, arguments.values[0], &type, &length, &data, nullptr, nullptr) !=
+          napi_ok ||
       type != napi_int32_array || length < 2) {
     return Result(env, -EINVAL);
   }
@@ -293,7 +299,8 @@ napi_value SocketPair(napi_env env, napi_callback_info info) {
   if (done == 0) SetFlags(pair[0]), SetFlags(pair[1]);
 #endif
   if (done != 0) return Result(env, -errno);
-  for (int i = 0; i < 2; i++) static_cast<int32_t*>(data)[i] = arguments.environment->descriptors.Opened(pair[i]);
+  for (int i = 0; i < 2; i++)
+    static_cast<int32_t*>(data)[i] = arguments.environment->descriptors.Opened(pair[i]);
   return Result(env, 0);
 }
 

@@ -42,11 +42,12 @@ struct connection {
   uint32_t index;
   bool wants_write;
   bool closed;
-  uint64_t asked;            // messages that were asked for: bytes up to asked * size are owed or sent
-  uint64_t answered;         // messages that came back whole
-  uint64_t sent_bytes;       // of the whole stream
+  uint64_t asked;       // messages that were asked for: bytes up to asked * size are owed or sent
+  uint64_t answered;    // messages that came back whole
+  uint64_t sent_bytes;  // of the whole stream
   uint64_t received_bytes;
-  uint64_t *asked_at_ns;     // with --latency: when each message under way was asked for, by sequence number modulo depth
+  uint64_t *
+      asked_at_ns;  // with --latency: when each message under way was asked for, by sequence number modulo depth
 };
 
 static long port, connection_count = 1, size_bytes = 64, depth = 1, warmup_ms = 500, duration_ms = 1000;
@@ -143,7 +144,8 @@ static void write_stream(const struct connection *connection, uint64_t offset, c
 }
 
 // Whether `bytes` are the stream's from `offset`. Every byte of every reply goes through here.
-static bool verify_stream(const struct connection *connection, uint64_t offset, const char *bytes, size_t length) {
+static bool verify_stream(const struct connection *connection, uint64_t offset, const char *bytes,
+                          size_t length) {
   uint64_t sequence = offset / (uint64_t)size_bytes;
   size_t position = offset % (uint64_t)size_bytes;
   while (length > 0) {
@@ -205,7 +207,8 @@ static void send_owed(struct connection *connection) {
 static void ask(struct connection *connection, uint64_t messages) {
   if (with_latency) {
     uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-    for (uint64_t i = 0; i < messages; i++) connection->asked_at_ns[(connection->asked + i) % (uint64_t)depth] = now_ns;
+    for (uint64_t i = 0; i < messages; i++)
+      connection->asked_at_ns[(connection->asked + i) % (uint64_t)depth] = now_ns;
   }
   connection->asked += messages;
   send_owed(connection);
@@ -221,7 +224,8 @@ static void take_replies(struct connection *connection) {
     bool expected = count == 0 && !asking && connection->answered == connection->asked;
     if (!expected) {
       errors++;
-      fail("reading from the server: %s", count == 0 ? "end-of-file with messages under way" : strerror(errno));
+      fail("reading from the server: %s",
+           count == 0 ? "end-of-file with messages under way" : strerror(errno));
     }
     close_connection(connection);
     return;
@@ -272,7 +276,8 @@ static void connect_all(void) {
     }
     no_delay(connection->fd);
     if (fcntl(connection->fd, F_SETFL, O_NONBLOCK) != 0) die("fcntl");
-    if (with_latency && (connection->asked_at_ns = calloc((size_t)depth, sizeof(uint64_t))) == NULL) die("calloc");
+    if (with_latency && (connection->asked_at_ns = calloc((size_t)depth, sizeof(uint64_t))) == NULL)
+      die("calloc");
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) != 0) die("epoll_ctl");
     open_count++;
@@ -370,7 +375,8 @@ static void run(struct reading *first, struct reading *last) {
 
   asking = false;
   uint64_t drained_ns = now_ns + (uint64_t)SILENCE_MS * 1000000u;
-  while (!all_answered() && now_ns < drained_ns && failure[0] == '\0') now_ns = pass(drained_ns, &progress_ns, now_ns);
+  while (!all_answered() && now_ns < drained_ns && failure[0] == '\0')
+    now_ns = pass(drained_ns, &progress_ns, now_ns);
   if (failure[0] != '\0') return;
   if (!all_answered()) {
     errors++;
@@ -381,7 +387,8 @@ static void run(struct reading *first, struct reading *last) {
     if (!connections[i].closed) shutdown(connections[i].fd, SHUT_WR);
   }
   uint64_t closed_ns = now_ns + (uint64_t)CLOSE_MS * 1000000u;
-  while (open_count > 0 && now_ns < closed_ns && failure[0] == '\0') now_ns = pass(closed_ns, &progress_ns, now_ns);
+  while (open_count > 0 && now_ns < closed_ns && failure[0] == '\0')
+    now_ns = pass(closed_ns, &progress_ns, now_ns);
   if (open_count > 0) {
     errors++;
     fail("the server left %d connections open %d ms after end-of-file", open_count, CLOSE_MS);
@@ -396,8 +403,8 @@ static void print_json(const struct reading *first, const struct reading *last) 
   uint64_t server_ns = last->server_cpu_ns - first->server_cpu_ns;
   uint64_t client_ns = last->client_cpu_ns - first->client_cpu_ns;
   double per_message = messages > 0 ? 1.0 / (double)messages : 0, per_second = seconds > 0 ? 1 / seconds : 0;
-  printf("{\"messages\":%llu,\"seconds\":%.6f,\"messagesPerSecond\":%.1f,", (unsigned long long)messages, seconds,
-         (double)messages * per_second);
+  printf("{\"messages\":%llu,\"seconds\":%.6f,\"messagesPerSecond\":%.1f,", (unsigned long long)messages,
+         seconds, (double)messages * per_second);
   printf("\"serverCpuNs\":%llu,\"serverCpuNsPerMessage\":%.2f,", (unsigned long long)server_ns,
          (double)server_ns * per_message);
   printf("\"clientCpuNs\":%llu,\"clientCpuNsPerMessage\":%.2f,", (unsigned long long)client_ns,
@@ -427,13 +434,17 @@ static void print_plain(const struct reading *first, const struct reading *last)
 }
 
 int main(int argc, char **argv) {
-  static const struct option options[] = {
-      {"port", required_argument, NULL, 'p'},       {"connections", required_argument, NULL, 'c'},
-      {"size", required_argument, NULL, 's'},       {"depth", required_argument, NULL, 'd'},
-      {"warmup-ms", required_argument, NULL, 'w'},  {"duration-ms", required_argument, NULL, 't'},
-      {"server-pid", required_argument, NULL, 'P'}, {"latency", no_argument, NULL, 'l'},
-      {"lifeline", no_argument, NULL, 'L'},         {"json", no_argument, NULL, 'j'},
-      {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"port", required_argument, NULL, 'p'},
+                                          {"connections", required_argument, NULL, 'c'},
+                                          {"size", required_argument, NULL, 's'},
+                                          {"depth", required_argument, NULL, 'd'},
+                                          {"warmup-ms", required_argument, NULL, 'w'},
+                                          {"duration-ms", required_argument, NULL, 't'},
+                                          {"server-pid", required_argument, NULL, 'P'},
+                                          {"latency", no_argument, NULL, 'l'},
+                                          {"lifeline", no_argument, NULL, 'L'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {NULL, 0, NULL, 0}};
   bool json = false;
   int option;
   while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -458,8 +469,9 @@ int main(int argc, char **argv) {
     }
   }
   if (port == 0 || optind != argc) {
-    fprintf(stderr, "usage: client --port N [--connections N] [--size BYTES] [--depth D] [--warmup-ms MS] "
-                    "[--duration-ms MS] [--server-pid PID]... [--latency] [--lifeline] [--json]\n");
+    fprintf(stderr,
+            "usage: client --port N [--connections N] [--size BYTES] [--depth D] [--warmup-ms MS] "
+            "[--duration-ms MS] [--server-pid PID]... [--latency] [--lifeline] [--json]\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);

@@ -68,8 +68,9 @@ int main(void) {
   if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, pair[0], &event) != 0) die("epoll");
   event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (event_fd < 0) die("eventfd");
-  printf("{\"clockNs\":%.1f,\"getppidNs\":%.1f,\"recvNothingNs\":%.1f,\"waitNothingNs\":%.1f,\"wakeNs\":%.1f}\n",
-         median_ns(call_clock), median_ns(call_getppid), median_ns(call_recv_nothing), median_ns(call_wait_nothing),
-         median_ns(call_wake));
+  printf(
+      "{\"clockNs\":%.1f,\"getppidNs\":%.1f,\"recvNothingNs\":%.1f,\"waitNothingNs\":%.1f,\"wakeNs\":%.1f}\n",
+      median_ns(call_clock), median_ns(call_getppid), median_ns(call_recv_nothing),
+      median_ns(call_wait_nothing), median_ns(call_wake));
   return 0;
 }

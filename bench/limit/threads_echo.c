@@ -60,7 +60,8 @@ int main(int argc, char **argv) {
   raise_descriptor_limit();
   pthread_attr_t attributes;
   if ((errno = pthread_attr_init(&attributes)) != 0) die("pthread_attr_init");
-  if ((errno = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED)) != 0) die("pthread_attr_setdetachstate");
+  if ((errno = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED)) != 0)
+    die("pthread_attr_setdetachstate");
   if (stack_kib > 0 && (errno = pthread_attr_setstacksize(&attributes, (size_t)stack_kib * 1024)) != 0) {
     die("pthread_attr_setstacksize");
   }
@@ -74,6 +75,7 @@ int main(int argc, char **argv) {
       die("accept4");
     }
     no_delay(fd);
-    if ((errno = pthread_create(&thread, &attributes, serve, (void *)(intptr_t)fd)) != 0) die("pthread_create");
+    if ((errno = pthread_create(&thread, &attributes, serve, (void *)(intptr_t)fd)) != 0)
+      die("pthread_create");
   }
 }

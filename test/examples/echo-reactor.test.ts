@@ -47,7 +47,14 @@ class Example {
   readonly ended: Promise<number | NodeJS.Signals>;
 
   constructor(args: string[], { file = program, stdio = 'pipe' as StdioOptions, env = {} } = {}) {
-    const { NO_COLOR: _no, FORCE_COLOR: _force, NODE_DISABLE_COLORS: _disable, ...ours } = process.env;
+    // Each of them changes what a terminal is given, CI too (tty.WriteStream.getColorDepth).
+    const {
+      NO_COLOR: _no,
+      FORCE_COLOR: _force,
+      NODE_DISABLE_COLORS: _disable,
+      CI: _ci,
+      ...ours
+    } = process.env;
     this.child = spawn(process.execPath, [file, ...args], { stdio, env: { ...ours, ...env } });
     const { child } = this;
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));

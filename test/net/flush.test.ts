@@ -151,7 +151,9 @@ test.each([
 test('what the kernel does not take at the end of the turn is queued, drains, and arrives once', () => {
   let drained = 0;
   const { kernel, reactor, feed, received, accepted } = world(1, 'turn', { ...echo, drain: () => drained++ });
-  kernel.script('send', accepted[0].fd, (args) => kernel.sendBytes(args[0], kernel.buffer, args[1], 2));
+  kernel.script('send', accepted[0].fd, ([fd, start]) =>
+    kernel.sendBytes(fd as number, kernel.buffer, start as number, 2),
+  );
   feed(0, 'abcdef');
   reactor.turn(0);
   expect(accepted[0].queuedBytes).toBe(4);

@@ -220,18 +220,20 @@ describe.each(modes)('$name', (mode) => {
 
     test('pause inside data stops at once, with more to read in the same batch', async () => {
       const w = world();
+      let whilePaused = 0;
       const { client, serverLog } = await w.pair({
         data: (connection) => {
+          if (connection.paused) whilePaused++;
           connection.pause();
           connection.reactor.post(() => connection.resume());
         },
       });
-      w.scripted?.shortReads(1000);
-      for (let sent = 0; sent < 200_000;) {
-        sent += client.write(pattern(200_000 - sent, sent));
+      for (let sent = 0; sent < 400_000;) {
+        sent += client.write(pattern(400_000 - sent, sent));
         await w.until(() => serverLog.length === sent);
       }
-      expect(serverLog.bytes.equals(pattern(200_000))).toBe(true);
+      expect(whilePaused).toBe(0);
+      expect(serverLog.bytes.equals(pattern(400_000))).toBe(true);
     });
 
     test('a paused connection writes on', async () => {
@@ -244,6 +246,19 @@ describe.each(modes)('$name', (mode) => {
       client.write('unheard');
       await w.settle();
       expect(server.bytesRead).toBe(0);
+    });
+
+    test('an emptied queue costs no turns: the interest in writing is taken back', async () => {
+      const w = world();
+      const { client, clientLog, server, serverLog } = await w.pair();
+      server.pause();
+      const taken = fill(client);
+      server.resume();
+      await w.until(() => clientLog.has('drain') && serverLog.length === taken);
+      await w.settle();
+      let items = 0;
+      for (let turns = 0; turns < 10; turns++) items += w.reactor.turn(0);
+      expect(items).toBe(0);
     });
 
     test('a paused connection costs no turns, though its data waits', async () => {

@@ -70,6 +70,30 @@ const things = {
       again(4);
     };
   },
+  // Nothing else is ready when the accepted socket's watcher waits to be handed to the kernel; its data comes later.
+  async 'socket accepted from another thread'() {
+    const worker = new Worker(
+      `const net = require('node:net');
+       require('node:worker_threads').parentPort.once('message', (port) => {
+         const socket = net.connect(port, '127.0.0.1', () => setTimeout(() => socket.write('x'), 20));
+         socket.once('data', () => socket.destroy());
+       });`,
+      { eval: true },
+    );
+    await new Promise((resolve) => worker.once('online', resolve));
+    const server = net.createServer();
+    await listening(server);
+    return (done) => {
+      server.once('connection', (socket) => {
+        socket.once('data', (data) => socket.write(data));
+        socket.once('close', () => {
+          server.close();
+          done();
+        });
+      });
+      worker.postMessage(server.address().port);
+    };
+  },
   async datagram() {
     const socket = createSocket('udp4');
     await new Promise((resolve) => socket.bind(0, '127.0.0.1', resolve));

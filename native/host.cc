@@ -116,6 +116,8 @@ const Symbols* LoadedSymbols() {
 
 }  // namespace
 
+static void Nothing(void*) {}
+
 Host* Host::Open(Environment* environment, napi_value pump) {
   const Symbols* uv = LoadedSymbols();
   if (uv == nullptr) return nullptr;
@@ -132,11 +134,11 @@ Host* Host::Open(Environment* environment, napi_value pump) {
   host->loop_ = loop;
   host->state_block_ = SharedBlock::Make(sizeof(HostState));
   host->idle_ = calloc(1, uv->handle_size(idle_type));
-  host->keeper_ = calloc(1, uv->handle_size(prepare_type));
+  host->prepare_ = calloc(1, uv->handle_size(prepare_type));
   uv->idle_init(loop, host->idle_);
-  uv->prepare_init(loop, host->keeper_);
+  uv->prepare_init(loop, host->prepare_);
   uv->set_data(host->idle_, host);
-  uv->set_data(host->keeper_, host);
+  uv->set_data(host->prepare_, host);
   host->open_handles_ = 2;
 #ifdef __linux__
   host->slice_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -158,7 +160,7 @@ Host* Host::Open(Environment* environment, napi_value pump) {
 Host::~Host() {
   if (slice_fd_ >= 0) close(slice_fd_);
   free(idle_);
-  free(keeper_);
+  free(prepare_);
   state_block_->Unref();
 }
 
@@ -168,8 +170,8 @@ void Host::Start() {
   if (closing_) return;
   started_ = true;
   const Symbols* uv = LoadedSymbols();
-  uv->prepare_start(keeper_, [](void*) {});
-  uv->idle_start(idle_, OnIdle);
+  uv->prepare_start(prepare_, OnPrepare);
+  uv->idle_start(idle_, Nothing);
 }
 
 void Host::Stop() {
@@ -177,17 +179,17 @@ void Host::Stop() {
   started_ = false;
   const Symbols* uv = LoadedSymbols();
   uv->idle_stop(idle_);
-  uv->prepare_stop(keeper_);
+  uv->prepare_stop(prepare_);
 }
 
 void Host::SetRef(bool ref) {
   if (closing_) return;
   const Symbols* uv = LoadedSymbols();
   (ref ? uv->ref : uv->unref)(idle_);
-  (ref ? uv->ref : uv->unref)(keeper_);
+  (ref ? uv->ref : uv->unref)(prepare_);
 }
 
-void Host::OnIdle(void* handle) { static_cast<Host*>(LoadedSymbols()->get_data(handle))->Pump(); }
+void Host::OnPrepare(void* handle) { static_cast<Host*>(LoadedSymbols()->get_data(handle))->Pump(); }
 
 void Host::Pump() {
   const Symbols* uv = LoadedSymbols();
@@ -195,7 +197,9 @@ void Host::Pump() {
   Metrics metrics{};
   uv->metrics_info(loop_, &metrics);
   state->runtime_events = static_cast<double>(metrics.events);
-  // While an idle handle is active the runtime's loop says "at once" to every question about its next timer.
+  // While an idle handle is active the runtime's loop says "at once" to every question about its next timer. Ours is
+  // not to count, but the one behind the runtime's immediates is; hence the pump is not run in the idle phase itself,
+  // where the handles that had no turn yet are in no list that is looked at.
   uv->idle_stop(idle_);
   RefreshState();
   napi_handle_scope scope;
@@ -212,7 +216,7 @@ void Host::Pump() {
   napi_close_handle_scope(env_, scope);
   // A worker that is being terminated runs no more JavaScript: leave at once. Stop() and cleanup change the flags.
   if (closing_ || !started_ || (status != napi_ok && status != napi_pending_exception)) return;
-  uv->idle_start(idle_, OnIdle);
+  uv->idle_start(idle_, Nothing);
 }
 
 // Opening and closing a callback scope is the documented way to have process.nextTick and the microtasks run, with
@@ -257,7 +261,7 @@ void Host::OnEnvironmentCleanup(napi_async_cleanup_hook_handle hook, void* data)
   host->closing_ = true;
   if (host->environment_ != nullptr) host->environment_->host = nullptr;
   uv->close(host->idle_, OnClosed);
-  uv->close(host->keeper_, OnClosed);
+  uv->close(host->prepare_, OnClosed);
   (void)hook;
 }
 

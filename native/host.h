@@ -39,7 +39,7 @@ class Host {
  private:
   Host() = default;
   ~Host();
-  static void OnIdle(void* handle);
+  static void OnPrepare(void* handle);
   static void OnClosed(void* handle);
   static void OnEnvironmentCleanup(napi_async_cleanup_hook_handle hook, void* data);
   void Pump();
@@ -52,9 +52,9 @@ class Host {
   napi_ref receiver_ = nullptr;
   napi_async_context async_ = nullptr;
   void* loop_ = nullptr;
-  void* idle_ = nullptr;  // uv_idle_t: its callback is the pump
-  // uv_prepare_t with nothing to do: keeps the loop alive while idle_ is stopped.
-  void* keeper_ = nullptr;
+  // uv_prepare_t: its callback is the pump. It also keeps the loop alive while idle_ is stopped.
+  void* prepare_ = nullptr;
+  void* idle_ = nullptr;  // uv_idle_t with nothing to do: while it is active the runtime's poll does not wait
   SharedBlock* state_block_ = nullptr;
   napi_async_cleanup_hook_handle cleanup_ = nullptr;
   int slice_fd_ = -1;

@@ -39,7 +39,8 @@ export interface ConnectOptions {
 class Outgoing<Context> implements Service<Context> {
   readonly trigger: number;
   readonly writeQueueBytesMax: number;
-  readonly staging: Staging | null;
+  readonly staging: Staging;
+  readonly holdsReplies: boolean;
   /** Undoes timeout and abort listener. */
   settle: () => void = () => undefined;
 
@@ -51,7 +52,8 @@ class Outgoing<Context> implements Service<Context> {
   ) {
     this.trigger = connectionTrigger(options.trigger, reactor.poller);
     this.writeQueueBytesMax = options.writeQueueBytesMax ?? WRITE_QUEUE_BYTES_MAX;
-    this.staging = options.flush === 'turn' ? Staging.of(reactor.kernel.buffer) : null;
+    this.staging = Staging.of(reactor.kernel.buffer);
+    this.holdsReplies = options.flush === 'turn';
   }
   connectionClosed(): void {
     this.settle();

@@ -47,8 +47,10 @@ export interface Service<Context> {
   readonly handlers: ConnectionHandlers<Context>;
   readonly trigger: number;
   readonly writeQueueBytesMax: number;
-  /** Not null: small replies are held until the turn's end. */
-  readonly staging: Staging | null;
+  /** Where the kernel's reads go. All connections keep to it: what one of them holds, no other may overwrite. */
+  readonly staging: Staging;
+  /** Small replies are held until the turn's end. */
+  readonly holdsReplies: boolean;
   /** Whom a connect is for: errors name it when the kernel cannot. */
   readonly target?: SocketAddress;
   /** Told when a connection has closed: the listener counts. */
@@ -142,8 +144,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
       stop = bytes.length;
     }
 
-    const { staging } = this.service;
-    if (staging !== null && this.stage(staging, bytes, start, stop)) return stop - start;
+    if (this.service.holdsReplies && this.stage(bytes, start, stop)) return stop - start;
 
     let sent = 0;
     if (this.queuedBytes === 0 && (this.flags & CONNECTING) === 0) {
@@ -244,6 +245,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
     if (readiness === FLUSH) {
       this.flags &= ~FLUSH_QUEUED;
       if (this.stagedEnd > 0) this.flushStaged();
+      if (this.reactor.development) this.service.staging.poison();
       return;
     }
     // 0 is no readiness: the reactor runs what this connection queued itself, its end or a bounded read that goes on.
@@ -280,7 +282,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
     const { staging } = this.service;
     const length = Math.min(READ_BYTES_MAX, buffer.length);
     for (let reads = 1; ; reads++) {
-      const start = staging === null ? 0 : staging.place;
+      const start = staging.place;
       const count = kernel.recv(this.fd, start, length);
       if (count <= 0) {
         if (count === 0) this.readEnded();
@@ -294,8 +296,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
           try {
             handlers.data(this, buffer, start, start + count);
           } finally {
-            // What is held for the turn's end must stay as it is; it is poisoned when it has been sent.
-            if (this.stagedEnd === 0) buffer.fill(0xdb, start, start + count);
+            staging.poisonRead(start, start + count);
           }
         } else handlers.data(this, buffer, start, start + count);
       }
@@ -315,16 +316,20 @@ export class Connection<Context = unknown> implements Source, Disposable {
    * Flush at the turn's end: true when these bytes are held. Only those of the kernel's own buffer, where they may stay:
    * later reads of the turn are placed behind them. A second write that does not follow on sends the first.
    */
-  private stage(staging: Staging, bytes: Uint8Array, start: number, end: number): boolean {
+  private stage(bytes: Uint8Array, start: number, end: number): boolean {
+    const { staging, writeQueueBytesMax } = this.service;
+    const follows = this.stagedEnd > 0 && start === this.stagedEnd;
     const holdable =
       bytes === this.kernel.buffer &&
       start < staging.limit &&
       end - start <= STAGED_WRITE_BYTES_MAX &&
+      // At the turn's end the kernel may take nothing, and then the queue must take all of it.
+      end - (follows ? this.stagedStart : start) <= writeQueueBytesMax &&
       this.queuedBytes === 0 &&
       (this.flags & CONNECTING) === 0 &&
       this.reactor.dispatching;
     if (this.stagedEnd > 0) {
-      if (holdable && start === this.stagedEnd) {
+      if (holdable && follows) {
         this.stagedEnd = end;
         staging.extend(end);
         return true;
@@ -348,11 +353,10 @@ export class Connection<Context = unknown> implements Source, Disposable {
     if (sent > 0) this.bytesWritten += sent;
     if (sent < 0 && sent !== EAGAIN) this.sendFailed(sent);
     else if (sent < end - start) this.enqueue(kernel.buffer, start + Math.max(sent, 0), end);
-    if (this.reactor.development) kernel.buffer.fill(0xdb, start, end);
   }
 
   private dropStaged(): void {
-    if (this.stagedEnd > 0) this.service.staging?.release();
+    if (this.stagedEnd > 0) this.service.staging.release();
     this.stagedStart = this.stagedEnd = 0;
   }
 

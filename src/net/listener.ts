@@ -71,7 +71,8 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   refused = 0;
   /** @internal */ readonly trigger: number;
   /** @internal */ readonly writeQueueBytesMax: number;
-  /** @internal */ readonly staging: Staging | null;
+  /** @internal */ readonly staging: Staging;
+  /** @internal */ readonly holdsReplies: boolean;
   private slot: number;
   private reserveFd: number;
 
@@ -85,7 +86,8 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     this.fd = fd;
     this.trigger = connectionTrigger(options.trigger, reactor.poller);
     this.writeQueueBytesMax = options.writeQueueBytesMax ?? WRITE_QUEUE_BYTES_MAX;
-    this.staging = options.flush === 'turn' ? Staging.of(reactor.kernel.buffer) : null;
+    this.staging = Staging.of(reactor.kernel.buffer);
+    this.holdsReplies = options.flush === 'turn';
     const { kernel } = reactor;
     const address = kernel.localAddress(fd);
     if (typeof address === 'number') throw new SystemError('getsockname', address, { fd });

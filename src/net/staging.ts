@@ -24,19 +24,21 @@ const ALIGNMENT = 64;
 export class Staging {
   private at = 0;
   private holders = 0;
+  /** Development: how far reads went that could not be poisoned yet. */
+  private unpoisonedEnd = 0;
   /** Writes that begin below it may be held. */
   readonly limit: number;
   private readonly overflow: number;
 
-  private constructor(bufferBytes: number) {
-    this.overflow = Math.max(bufferBytes - READ_BYTES_MAX, 0);
+  private constructor(private readonly buffer: Uint8Array) {
+    this.overflow = Math.max(buffer.length - READ_BYTES_MAX, 0);
     this.limit = Math.max(this.overflow - READ_BYTES_MAX, 0);
   }
 
   private static readonly all = new WeakMap<Uint8Array, Staging>();
   static of(buffer: Uint8Array): Staging {
     let staging = Staging.all.get(buffer);
-    if (staging === undefined) Staging.all.set(buffer, (staging = new Staging(buffer.length)));
+    if (staging === undefined) Staging.all.set(buffer, (staging = new Staging(buffer)));
     return staging;
   }
 
@@ -58,5 +60,17 @@ export class Staging {
   release(): void {
     this.holders--;
     if (this.holders === 0) this.at = 0;
+  }
+
+  /** Development: `data` has returned, and what it was given is made useless; later, if some of it is held. */
+  poisonRead(start: number, end: number): void {
+    if (this.place === start) this.buffer.fill(0xdb, start, end);
+    else this.unpoisonedEnd = Math.max(this.unpoisonedEnd, end);
+  }
+  /** Development: at the turn's end, when nothing is held any more. */
+  poison(): void {
+    if (this.holders > 0) return;
+    this.buffer.fill(0xdb, 0, this.unpoisonedEnd);
+    this.unpoisonedEnd = 0;
   }
 }

@@ -40,7 +40,7 @@ const RUNTIME_DEADLINE_MS = 1;
 const RUNTIME_EVENTS = 2;
 
 /**
- * The native side calls {@link pump} from the idle phase of the runtime's loop. It makes turns, each followed by a
+ * The native side calls {@link pump} from the runtime's loop, just before its poll. It makes turns, each followed by a
  * drain of process.nextTick and the microtasks. When it returns, the runtime's loop makes one pass without waiting.
  *
  * Three states. *Busy*: turns go on, and wait, until the slice is over. *Settling*: nothing was dispatched; passes of

@@ -18,7 +18,7 @@ const things = [
   'promise',
   'nextTick',
   'fetch',
-  'socket accepted from another thread',
+  'socket opened in a message handler',
   'datagram',
   'dns.lookup',
   'fs.promises',
@@ -57,7 +57,7 @@ async function late(
 // Several at a time: they mostly wait.
 describe.concurrent('started before an otherwise idle wait', () => {
   const arrangements = (thing: string): string[] => {
-    if (/worker|thread$/.test(thing)) return ['epoll', 'two reactors']; // eleven workers each
+    if (/worker|message handler/.test(thing)) return ['epoll', 'two reactors']; // eleven workers each
     // A worker has no signal handlers: they belong to the main thread.
     return ['epoll', 'poll', 'select', 'two reactors', ...(thing === 'signal' ? [] : ['worker'])];
   };
@@ -72,7 +72,7 @@ describe.concurrent('runtime’s watcher not yet in the kernel when we block', (
   test.each([
     'socket opened by the last of five unreferenced immediates',
     'fetch',
-    'socket accepted from another thread',
+    'socket opened in a message handler',
     'datagram',
     'child process',
     'message channel',

@@ -109,7 +109,7 @@ test.runIf(passes() !== undefined)('raw callbacks and awaits cost no pass of the
   expect(passes()! - before).toBeLessThan(200);
 });
 
-test('a reactor that is always busy gives the runtime its turn for each immediate', async () => {
+test('a reactor that is always busy lets every immediate of the runtime run after one turn', async () => {
   const reactor = open();
   let turns = 0;
   const spin = (): void => {
@@ -118,17 +118,19 @@ test('a reactor that is always busy gives the runtime its turn for each immediat
   };
   spin();
   const ended = reactor.run();
+  // Each queues the next: it is there again whenever the reactor asks whether the runtime has work.
+  const between: number[] = [];
   await new Promise<void>((resolve) => {
-    const seen: number[] = [];
-    const immediate = (): void => {
-      seen.push(turns);
-      if (seen.length < 50) setImmediate(immediate);
-      else resolve(expect(seen.slice(2).every((at, i) => at - seen[i + 1]! <= 2)).toBe(true));
+    const immediate = (before: number): void => {
+      between.push(turns - before);
+      if (between.length < 50) setImmediate(immediate, turns);
+      else resolve();
     };
-    setImmediate(immediate);
+    setImmediate(immediate, turns);
   });
   reactor.stop();
   await ended;
+  expect(Math.max(...between)).toBeLessThanOrEqual(2);
 });
 
 test('run() that ends lets its caller go on at once, also when nothing was dispatched', async () => {

@@ -49,6 +49,9 @@ const badShared: readonly Wrong[] = [
   // What is told once and never again would leave a connection stalled.
   [{ trigger: 'oneshot' }, 'options.trigger', "'oneshot'"],
   [{ trigger: 'edge-oneshot' }, 'options.trigger', "'edge-oneshot'"],
+  [{ flush: 'later' }, 'options.flush', "'later'"],
+  [{ flush: true }, 'options.flush', 'true'],
+  [{ flush: null }, 'options.flush', 'null'],
   [{ noDelay: 1 }, 'options.noDelay', '1'],
   [{ noDelay: 'no' }, 'options.noDelay', "'no'"],
 ];

@@ -201,7 +201,7 @@ export class World {
   async pair(
     serverHandlers: ListenerHandlers = {},
     clientHandlers: ConnectionHandlers = {},
-    more: { writeQueueBytesMax?: number; keep?: boolean; trigger?: Trigger } = {},
+    more: { writeQueueBytesMax?: number; keep?: boolean; flush?: 'now' | 'turn' } = {},
   ): Promise<Pair> {
     const { keep = true, ...options } = more;
     const serverLogs = new Logs(serverHandlers, keep);

@@ -26,35 +26,7 @@ struct Metrics {
   uint64_t reserved[13];
 };
 
-// The beginning of uv_loop_t. Programs hold this struct by value, so its layout is part of libuv's binary interface and
-// has not changed since 1.0. It is believed only after Open() has held it against what libuv's own functions say.
-struct LoopPrefix {
-  void* data;
-  unsigned active_handles;
-  void* handle_queue[2];
-  void* active_reqs;
-  void* internal_fields;
-  unsigned stop_flag;
-  unsigned long flags;
-  int backend_fd;
-  void* pending_queue[2];
-  // Circular list of watchers that were started, stopped or changed and are not in the kernel yet. Its head is the
-  // struct itself; when it is empty, both pointers point to it.
-  void* watcher_queue[2];
-};
-
-bool LayoutHolds(const LoopPrefix* loop, int backend_fd) {
-  if (loop->backend_fd != backend_fd) return false;
-  for (void* const* queue : {loop->handle_queue, loop->pending_queue, loop->watcher_queue}) {
-    // Each neighbour in a circular list points back: next->prev and prev->next are the head.
-    void** const next = static_cast<void**>(queue[0]);
-    void** const previous = static_cast<void**>(queue[1]);
-    if (next == nullptr || previous == nullptr || next[1] != queue || previous[0] != queue) return false;
-  }
-  return true;
-}
-
-// What goes on between these pointers is libuv's; nothing here knows a layout but Metrics and LoopPrefix.
+// What goes on between these pointers is libuv's; nothing here knows a layout but Metrics.
 struct Symbols {
   napi_status (*get_loop)(napi_env, void**);
   int (*backend_fd)(const void*);
@@ -147,9 +119,6 @@ Host* Host::Open(Environment* environment, napi_value pump) {
   napi_create_object(environment->env, &receiver);
   napi_create_reference(environment->env, receiver, 1, &host->receiver_);
   napi_create_reference(environment->env, pump, 1, &host->pump_);
-  const char* forced = getenv("UNDERLOOP_HOST");
-  host->sees_watchers_ = (forced == nullptr || strcmp(forced, "slice") != 0) &&
-                         LayoutHolds(static_cast<LoopPrefix*>(loop), uv->backend_fd(loop));
   napi_value name;
   napi_create_string_utf8(environment->env, "underloop", NAPI_AUTO_LENGTH, &name);
   napi_async_init(environment->env, receiver, name, &host->async_);
@@ -232,7 +201,9 @@ void Host::RefreshState() {
   const Symbols* uv = LoadedSymbols();
   auto* state = reinterpret_cast<HostState*>(state_block_->data());
   const int timeout_ms = uv->backend_timeout(loop_);
-  if (timeout_ms == 0 || WatchersPending()) {
+  // 0 also while the loop has watchers that it has not handed to the kernel yet: "need to call uv_run to update the
+  // backend fd state" (uv_backend_timeout() in libuv 1.45 and later).
+  if (timeout_ms == 0) {
     state->runtime_due_ms = 0;
     state->runtime_deadline_ms = 0;
   } else if (timeout_ms < 0) {
@@ -246,13 +217,6 @@ void Host::RefreshState() {
     const double left_ms = state->runtime_deadline_ms - std::floor(MonotonicMs());
     state->runtime_due_ms = left_ms > 0 ? left_ms : 0;
   }
-}
-
-// Whether the runtime has watchers that the kernel does not know yet: it would hear of them only in its own poll.
-bool Host::WatchersPending() const {
-  if (!sees_watchers_) return false;
-  const auto* loop = static_cast<const LoopPrefix*>(loop_);
-  return loop->watcher_queue[0] != loop->watcher_queue;
 }
 
 void Host::OnEnvironmentCleanup(napi_async_cleanup_hook_handle hook, void* data) {
@@ -274,7 +238,7 @@ void Host::OnClosed(void* handle) {
 
 namespace {
 
-// (pump: () => void) => { fd, sliceFd, seesWatchers, state: ArrayBuffer } or null
+// (pump: () => void) => { fd, sliceFd, state: ArrayBuffer } or null
 napi_value HostOpen(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   Environment* environment = arguments.environment;
@@ -287,9 +251,6 @@ napi_value HostOpen(napi_env env, napi_callback_info info) {
   napi_create_object(env, &result);
   napi_set_named_property(env, result, "fd", Result(env, environment->host->backend_fd()));
   napi_set_named_property(env, result, "sliceFd", Result(env, environment->host->slice_fd()));
-  napi_value sees;
-  napi_get_boolean(env, environment->host->sees_watchers(), &sees);
-  napi_set_named_property(env, result, "seesWatchers", sees);
   napi_set_named_property(env, result, "state", environment->host->StateBuffer());
   return result;
 }

@@ -25,8 +25,6 @@ class Host {
   int backend_fd() const;
   // A timerfd for src/reactor/host.ts to set; -1 where the system has none.
   int slice_fd() const { return slice_fd_; }
-  // Whether RefreshState() can tell that the runtime has watchers which the kernel does not know yet.
-  bool sees_watchers() const { return sees_watchers_; }
   napi_value StateBuffer() { return state_block_->ToArrayBuffer(env_); }
   void Start();
   bool started() const { return started_; }
@@ -44,7 +42,6 @@ class Host {
   static void OnEnvironmentCleanup(napi_async_cleanup_hook_handle hook, void* data);
   void Pump();
   void RefreshState();
-  bool WatchersPending() const;
 
   Environment* environment_ = nullptr;
   napi_env env_ = nullptr;
@@ -60,7 +57,6 @@ class Host {
   int slice_fd_ = -1;
   bool started_ = false;
   bool closing_ = false;
-  bool sees_watchers_ = false;
   int open_handles_ = 0;
 };
 

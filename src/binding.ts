@@ -93,8 +93,6 @@ export interface NativeHost {
   fd: number;
   /** A timerfd, or -1. */
   sliceFd: number;
-  /** Whether `state` also tells that the runtime has watchers which the kernel does not know yet. */
-  seesWatchers: boolean;
   state: ArrayBuffer;
 }
 

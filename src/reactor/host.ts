@@ -17,16 +17,14 @@ export interface Host {
 }
 
 /**
- * The runtime hands new watchers (a socket that a handler has just opened) to the kernel only inside its own poll. Where
- * we cannot see that it has such watchers, busy turns and their waits go on no longer than this before it gets a pass.
+ * How long busy turns and their waits go on at most before the runtime gets a pass. It gets one at once when it has a
+ * timer or an immediate that is due, something readable, or a new watcher (a socket that a handler has just opened),
+ * which it hands to the kernel only inside its own poll. Only an unreferenced immediate shows nowhere, and waits so long.
  */
-export const SLICE_MS = 1;
+export const SLICE_MS = 20;
 
-/**
- * Where we see them, it gets its pass as soon as it has any, or a timer or an immediate that is due. Only an unreferenced
- * immediate shows nowhere; it waits this long at most.
- */
-export const UNSEEN_SLICE_MS = 20;
+/** The longest wait of a host that cannot ask the runtime, and must let it run between any two. */
+export const BLIND_WAIT_MS = 1;
 
 /**
  * After this many passes in a row in which the runtime ran nothing, all its watchers are in the kernel, and we may wait
@@ -80,7 +78,7 @@ class RuntimeHost implements Host {
 
   constructor(opened: NativeHost) {
     this.runtimeFd = opened.fd;
-    this.slice = new Slice(opened.sliceFd, opened.seesWatchers ? UNSEEN_SLICE_MS : SLICE_MS);
+    this.slice = new Slice(opened.sliceFd);
     this.state = new Float64Array(opened.state);
   }
 
@@ -120,8 +118,7 @@ class RuntimeHost implements Host {
 
   private allowedWaitMs(dueMs: number): number {
     // The runtime's next timer needs no timeout of its own where the slice ends before it.
-    if (this.busy)
-      return dueMs > this.slice.lengthMs ? this.slice.begin() : Math.min(dueMs, this.slice.begin());
+    if (this.busy) return dueMs > SLICE_MS ? this.slice.begin() : Math.min(dueMs, this.slice.begin());
     if (this.quietPasses < QUIET_PASSES) return 0;
     if (immediatesQueued()) {
       this.quietPasses = 0; // they run in the pass that follows, and what they open needs a further one
@@ -251,7 +248,7 @@ class RuntimeHost implements Host {
 }
 
 /**
- * Ends a busy stretch after `lengthMs`. A timerfd that is set once per slice and waited on beside everything else:
+ * Ends a busy stretch after {@link SLICE_MS}. A timerfd that is set once per slice and waited on beside everything else:
  * a timeout of 1 ms at each wait would arm and disarm a hardware timer each time, which was measured to make a C epoll
  * echo on a virtual machine 27% dearer.
  */
@@ -261,10 +258,7 @@ class Slice {
   private beganMs = 0;
 
   /** `fd`: the timerfd, or -1 where the system has none: then the timeout of each wait must do. */
-  constructor(
-    readonly fd: number,
-    readonly lengthMs: number,
-  ) {}
+  constructor(readonly fd: number) {}
 
   /** A busy turn begins. Returns how long it may wait at most. */
   begin(): number {
@@ -272,12 +266,12 @@ class Slice {
     this.begun = true;
     this.over = false;
     if (this.fd >= 0) {
-      if (fresh) binding.timerFdSet(this.fd, this.lengthMs); // setting it forgets what had expired
+      if (fresh) binding.timerFdSet(this.fd, SLICE_MS); // setting it forgets what had expired
       return Infinity;
     }
     const nowMs = binding.now();
     if (fresh) this.beganMs = nowMs;
-    const leftMs = this.beganMs + this.lengthMs - nowMs;
+    const leftMs = this.beganMs + SLICE_MS - nowMs;
     this.over = leftMs <= 0;
     return Math.max(leftMs, 0);
   }
@@ -299,7 +293,7 @@ export class HostSource implements Source {
 
 /**
  * Where the runtime's loop cannot be had (Bun, Deno) and for scripted kernels: one turn per immediate, each waiting for
- * at most {@link SLICE_MS}. Simple, correct, and never quite idle.
+ * at most {@link BLIND_WAIT_MS}. Simple, correct, and never quite idle.
  */
 class ImmediateHost implements Host {
   private readonly handles = new Map<Reactor, NodeJS.Immediate>();
@@ -372,7 +366,7 @@ function openRuntimeHost(): Host {
   // Bun aborts the process when libuv's symbols are only looked at; Deno has none.
   const foreign = 'Bun' in globalThis || 'Deno' in globalThis;
   const opened = foreign ? null : binding.hostOpen(() => host?.pump());
-  if (opened === null) return new ImmediateHost(SLICE_MS);
+  if (opened === null) return new ImmediateHost(BLIND_WAIT_MS);
   host = new RuntimeHost(opened);
   return host;
 }

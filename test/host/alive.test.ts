@@ -67,7 +67,6 @@ describe.concurrent('started before an otherwise idle wait', () => {
 });
 
 describe.concurrent('runtime’s watcher not yet in the kernel when we block', () => {
-  // Where the host cannot see the runtime's pending watchers it relies on passes alone (UNDERLOOP_HOST=slice forces it).
   // Those things that open watchers, or tell nobody that they are there:
   test.each([
     'socket opened by the last of five unreferenced immediates',
@@ -76,7 +75,7 @@ describe.concurrent('runtime’s watcher not yet in the kernel when we block', (
     'datagram',
     'child process',
     'message channel',
-  ])('without sight of the runtime’s watchers: %s completes promptly', async (thing) => {
-    expect(await late(thing, ['epoll', 'two reactors'], { UNDERLOOP_HOST: 'slice' })).toEqual([]);
+  ])('%s completes promptly', async (thing) => {
+    expect(await late(thing, ['epoll', 'two reactors'])).toEqual([]);
   });
 });

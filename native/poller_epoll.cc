@@ -144,8 +144,14 @@ class EpollPoller final : public Poller {
       // Rounded up, so that a timer is never early; a timer rounded down to 0 would spin instead.
       whole_ms = timeout_ms > 2147483647.0 ? 2147483647 : static_cast<int>(std::ceil(timeout_ms));
     }
-    const int n = epoll_wait(epoll_fd_, ready, capacity, whole_ms);
-    return n >= 0 ? n : -errno;
+    // By number: in a process with threads the C library puts two atomic operations around epoll_wait, a cancellation
+    // point. Newer architectures have epoll_pwait alone.
+#ifdef SYS_epoll_wait
+    const long n = syscall(SYS_epoll_wait, epoll_fd_, ready, capacity, whole_ms);
+#else
+    const long n = syscall(SYS_epoll_pwait, epoll_fd_, ready, capacity, whole_ms, nullptr, size_t{8});
+#endif
+    return n >= 0 ? static_cast<int>(n) : -errno;
   }
 
   int epoll_fd_ = -1;

@@ -7,6 +7,9 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 #include <cerrno>
 #include <cstdio>
@@ -23,6 +26,20 @@ namespace {
 constexpr int kSendFlags = MSG_NOSIGNAL;  // a write to a reset connection is an error, not a SIGPIPE
 #else
 constexpr int kSendFlags = 0;  // macOS: SO_NOSIGPIPE is set on each socket instead
+#endif
+
+// In a process with threads the C library makes recv and send cancellation points, with two atomic operations around
+// each. Nobody cancels threads here, so on Linux the calls go by number.
+#ifdef __linux__
+ssize_t Receive(int fd, void* data, size_t length) {
+  return syscall(SYS_recvfrom, fd, data, length, 0, nullptr, nullptr);
+}
+ssize_t SendOnce(int fd, const void* data, size_t length) {
+  return syscall(SYS_sendto, fd, data, length, kSendFlags, nullptr, 0);
+}
+#else
+ssize_t Receive(int fd, void* data, size_t length) { return recv(fd, data, length, 0); }
+ssize_t SendOnce(int fd, const void* data, size_t length) { return send(fd, data, length, kSendFlags); }
 #endif
 
 // Ends an accepted or made descriptor's inheritance and blocking where the system cannot do so atomically.
@@ -137,7 +154,7 @@ napi_value Recv(napi_env env, napi_callback_info info) {
   const int fd = arguments.Int(0);
   ssize_t n;
   do {
-    n = recv(fd, buffer->data() + start, static_cast<size_t>(length), 0);
+    n = Receive(fd, buffer->data() + start, static_cast<size_t>(length));
   } while (n < 0 && errno == EINTR);
   return Result(env, n >= 0 ? static_cast<int32_t>(n) : -errno);
 }
@@ -145,7 +162,7 @@ napi_value Recv(napi_env env, napi_callback_info info) {
 int32_t SendAll(int fd, const uint8_t* data, size_t length) {
   ssize_t n;
   do {
-    n = send(fd, data, length, kSendFlags);
+    n = SendOnce(fd, data, length);
   } while (n < 0 && errno == EINTR);
   return n >= 0 ? static_cast<int32_t>(n) : -errno;
 }

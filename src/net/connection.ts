@@ -37,7 +37,7 @@ export interface ConnectionHandlers<Context = unknown> {
   readClosed?(connection: Connection<Context>): void;
   /** Something failed; `close` follows. */
   error?(connection: Connection<Context>, error: Error): void;
-  /** The last call of a connection, always made once it was opened or its connect failed. `error` is null after a clean end. */
+  /** The last call, made once for all that was opened or whose connect failed, unless the reactor itself was closed. `error` is null after a clean end. */
   close?(connection: Connection<Context>, error: Error | null): void;
 }
 

@@ -49,6 +49,26 @@ bool SendAll(int fd, const uint8_t* bytes, size_t count) {
   return true;
 }
 
+// What the kernel says of the calling thread, summed over the pieces of time in which it is a request's and does not wait:
+// the wait has stamps of its own, so that no nanosecond is counted twice.
+class Account {
+ public:
+  explicit Account(Stamps* stamps) : stamps_(*stamps) { Resume(); }
+  void Resume() {
+    run_delay_ns_ = RunDelayNs();
+    cpu_ns_ = ThreadCpuNs();
+  }
+  void Pause() {
+    stamps_.cpu_ns += ThreadCpuNs() - cpu_ns_;
+    stamps_.run_delay_ns += RunDelayNs() - run_delay_ns_;
+  }
+
+ private:
+  Stamps& stamps_;
+  uint64_t cpu_ns_ = 0;
+  uint64_t run_delay_ns_ = 0;
+};
+
 }  // namespace
 
 // ---- Upstream ---------------------------------------------------------------------------------------------
@@ -186,19 +206,19 @@ bool Session::Answer(uint8_t* frame, size_t frame_bytes, bool more_follow) {
   // A request that asks for neither work nor a wait is not accounted: that would take longer than its answer.
   if (cpu_us > 0 || wait_ms > 0) {
     if (!Flush()) return false;  // what is done must not wait for what is slow
-    const uint64_t cpu_ns = ThreadCpuNs();
-    const uint64_t run_delay_ns = RunDelayNs();
     const uint32_t before_us = wait_ms > 0 ? cpu_us / 2 : cpu_us;
+    Account account(&stamps);
     if (!Burn(before_us)) return false;
     if (wait_ms > 0) {
+      account.Pause();
       stamps.wait_started_ns = MonotonicNs();
       if (!upstream_.Wait(id, wait_ms)) status = kUpstreamFailed;
       stamps.wait_ended_ns = MonotonicNs();
       if (server_.stopping()) return false;
+      account.Resume();
       if (status == kOk && !Burn(cpu_us - before_us)) return false;
     }
-    stamps.cpu_ns = ThreadCpuNs() - cpu_ns;
-    stamps.run_delay_ns = RunDelayNs() - run_delay_ns;
+    account.Pause();
   }
   stamps.sent_ns = MonotonicNs();
   if (status != kOk) {

@@ -9,7 +9,7 @@ import { LoadRun } from './run.js';
 
 const USAGE = `usage: node dist/load/generate.js [--config JSON] [--lifeline-fd N]
 
-Without --config the first line of stdin is the config. A pipe on stdin is also a lifeline: its end, like Ctrl-C, ends
+Without --config it says that it is ready, and the first line of stdin is the config. A pipe on stdin is also a lifeline: its end, like Ctrl-C, ends
 the run, and what was measured so far is reported. Further lines: "start" (with startOnLine), "stop".
 
     node dist/load/generate.js --config '{"port":4000,"mode":"closed","connections":64,"durationMs":2000}'
@@ -106,6 +106,7 @@ function main(args: string[]): void {
   process.stdout.on('error', () => process.exit(1));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => generator.stop());
   if (config !== undefined) generator.begin(config);
+  else print({ type: 'ready', pid: process.pid });
   process.stdin.setEncoding('utf8');
   process.stdin.on('data', (text: string) => generator.read(text));
   // A terminal or /dev/null at its end says nothing; a pipe says that the parent has gone.

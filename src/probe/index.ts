@@ -14,6 +14,8 @@ export type { Figure, Known, Reading, Unavailable } from './figure.js';
 export { systemFiles } from './files.js';
 export type { Files } from './files.js';
 export { clockTicksPerSecond, pageBytes } from './constants.js';
+export { coreBusyShare, readCores } from './cores.js';
+export type { CoreTimes, CoresSnapshot } from './cores.js';
 export { describeCall, parseSyscall } from './syscalls.js';
 export type { ThreadCall, WaitingCall } from './syscalls.js';
 export { slabUse } from './meminfo.js';

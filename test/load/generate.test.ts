@@ -88,7 +88,7 @@ describe('generate', () => {
     });
     const result = await resultOf(load);
     expect(await load.exit).toBe(0);
-    expect(load.lines).toHaveLength(1);
+    expect(load.lines).toEqual([{ type: 'ready', pid: load.child.pid }, result]);
     expect(result).toMatchObject({ version: 1, pid: load.child.pid, ended: 'duration', failure: null });
     expect(result.requests.answered).toBeGreaterThan(0);
     expect(result.requests.answered).toBe(result.requests.sent);

@@ -50,8 +50,15 @@ describe.each(names)('serve --model %s', (name) => {
       'errors',
       'queued',
       'threads',
+      'usage',
     ]);
     expect(counters).toMatchObject({ accepted: 1, connections: 1, serving: 1, served: 1, errors: 0 });
+    expect(counters['usage']).toEqual({
+      atNs: expect.any(Number) as number,
+      cpuUs: expect.any(Number) as number,
+      voluntarySwitches: expect.any(Number) as number,
+      involuntarySwitches: expect.any(Number) as number,
+    });
     server.child.stdin?.end();
     expect(await server.exit).toEqual({ code: 0, signal: null });
     expect(server.stderr).toBe('');
@@ -150,7 +157,8 @@ describe('the lifeline', () => {
     // Its output is ours to read, and ends when the last who could write, the child, has gone.
     parent.stdout.resume();
     await once(parent, 'close');
-    expect(isRunning(pid)).toBe(false);
+    // The kernel closes the files of an ending process shortly before it marks it as ended.
+    await expect.poll(() => isRunning(pid)).toBe(false);
     client.close();
   });
 });

@@ -1,0 +1,150 @@
+// underloop compare WORKLOAD: the same workload on several models, measured in turns.
+
+import { writeFileSync } from 'node:fs';
+import { Argument, Command } from 'commander';
+import {
+  WORKLOADS,
+  compare,
+  contestantNames,
+  readSettings,
+  toCsv,
+  toJson,
+  workloads,
+  type CompareOptions,
+  type Report,
+  type WorkloadName,
+} from '../compare/index.js';
+import { EXIT, interruptible } from './exit.js';
+import { duration, list, microseconds, whole } from './parse.js';
+import { Progress } from './progress.js';
+
+interface Flags {
+  models?: string[];
+  connections?: number;
+  rounds?: number;
+  duration?: number;
+  warmUp?: number;
+  wait?: number;
+  cpu?: number;
+  payload?: number;
+  depth?: number;
+  actives?: number;
+  poolThreads?: number;
+  stackKib?: number;
+  seed?: number;
+  systemCalls: boolean;
+  json?: string | true;
+  csv?: string;
+  quiet?: boolean;
+}
+
+function optionsOf(flags: Flags): CompareOptions {
+  const { models, connections, rounds, depth, actives, poolThreads, stackKib, seed, systemCalls } = flags;
+  return {
+    models,
+    connections,
+    rounds,
+    depth,
+    actives,
+    poolThreads,
+    stackKib,
+    seed,
+    systemCalls,
+    durationMs: flags.duration,
+    warmUpMs: flags.warmUp,
+    waitMs: flags.wait,
+    cpuUs: flags.cpu,
+    payloadBytes: flags.payload,
+  };
+}
+
+/** Runs one comparison with its progress on stderr. */
+export async function runComparison(
+  workload: WorkloadName,
+  options: CompareOptions,
+  signal: AbortSignal,
+  quiet: boolean,
+): Promise<Report> {
+  const progress = new Progress();
+  const report = await compare(workload, options, {
+    signal,
+    onProgress: ({ kind, done, total, text }) => {
+      if (quiet) return;
+      if (kind === 'step') progress.step(`${workload} ${done}/${total} ${text}`);
+      else progress.line(kind === 'notice' ? `! ${text}` : `${workload} ${done}/${total} ${text}`);
+    },
+  });
+  progress.clear();
+  return report;
+}
+
+/** What the exit code says of a report. */
+export function exitCodeOf(report: Report): number {
+  if (report.interrupted) return EXIT.interrupted;
+  return report.cells.some(({ failure }) => failure !== null) || report.cells.length === 0
+    ? EXIT.failed
+    : EXIT.ok;
+}
+
+async function run(workload: WorkloadName, flags: Flags): Promise<void> {
+  const options = optionsOf(flags);
+  readSettings(workload, options); // a mistake is told before the files are made
+  // A file that cannot be written shall not cost minutes of measuring.
+  if (typeof flags.json === 'string') writeFileSync(flags.json, '');
+  if (flags.csv !== undefined) writeFileSync(flags.csv, '');
+  const report = await runComparison(workload, options, interruptible(), flags.quiet === true);
+  const json = toJson(report);
+  if (flags.csv !== undefined) writeFileSync(flags.csv, toCsv(report));
+  if (typeof flags.json === 'string') writeFileSync(flags.json, json);
+  process.stdout.write(flags.json === true ? json : `${workloads[workload].render(report)}\n`);
+  process.exitCode = exitCodeOf(report);
+}
+
+export function compareCommand(): Command {
+  const names = WORKLOADS.map((name) => `  ${name.padEnd(6)} ${workloads[name].summary}`).join('\n');
+  return new Command('compare')
+    .summary('one workload, several models, measured in turns')
+    .description(
+      'Runs the same workload on several models of serving sockets, in shuffled rounds, and prints what each costs.',
+    )
+    .addArgument(new Argument('<workload>', 'what is asked of the servers').choices(WORKLOADS))
+    .option('--models <list>', 'models with commas between them; one named twice is an A/A comparison', list)
+    .option('--connections <n>', 'connections; wait: requests', whole)
+    .option('--rounds <n>', 'how often each model has its turn; an interval needs 6', whole)
+    .option('--duration <time>', 'the measured window of each cell, as 2s or 500ms', duration)
+    .option('--warm-up <time>', 'echo: before the window', duration)
+    .option('--wait <time>', 'each request waits so long on the upstream', duration)
+    .option('--cpu <time>', 'each request burns so much CPU in the server, as 2ms or 500us', microseconds)
+    .option('--payload <bytes>', 'of each request and reply', whole)
+    .option('--depth <n>', 'echo: requests under way per connection', whole)
+    .option('--actives <n>', 'idle: connections that speak among the idle', whole)
+    .option('--pool-threads <n>', 'threads of the model pool', whole)
+    .option('--stack-kib <n>', 'stack of each serving thread (default: what the system gives)', whole)
+    .option('--seed <n>', 'of the order of the cells (default: random, and printed)', whole)
+    .option('--no-system-calls', 'echo: leave out the pass under strace')
+    .option(
+      '--json [file]',
+      'write the whole report, every raw sample in it, to a file, or to stdout instead of text',
+    )
+    .option('--csv <file>', 'write every figure of every cell to a file')
+    .option('--quiet', 'no progress')
+    .addHelpText(
+      'after',
+      `
+Workloads:
+${names}
+
+Models: ${contestantNames.join(', ')}
+
+Examples:
+  $ underloop compare idle --connections 10000 --models threads,pool,poll,epoll,node
+  $ underloop compare wait                              5 requests that wait 2 s, on one core
+  $ underloop compare wait --connections 1000 --models threads,epoll
+  $ underloop compare echo --connections 64 --rounds 12 --json echo.json --csv echo.csv
+  $ underloop compare echo --models epoll,epoll         what chance alone does
+
+Everything runs over loopback, each server, upstream and load in a process of its own, and none is left behind.
+Exit status: 0 all cells measured; 1 a cell failed; 2 a mistake in the arguments; 130 interrupted.`,
+    )
+    .action(run);
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+// The command line: `underloop COMMAND`. Each command is a file of its own; none has logic of its own.
+
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { SystemError, UnderloopError } from '../errors.js';
+import { compareCommand } from './compare.js';
+import { tourCommand } from './tour.js';
+import { EXIT } from './exit.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('underloop')
+  .description('An event loop you can see through: compares ways of serving many sockets, on this machine.')
+  .version(version)
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true })
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ underloop tour                              two minutes through everything below
+  $ underloop compare idle                      what an idle connection costs, model by model
+  $ underloop compare wait                      five requests of 2 s: 10 s or 2 s
+  $ underloop compare echo --models threads,epoll,node
+
+Exit status: 0 all well; 1 something failed, and the report says what; 2 a mistake in the arguments;
+130 interrupted (the report of what was measured is still printed).`,
+  );
+for (const make of [compareCommand, tourCommand]) program.addCommand(make().exitOverride());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  else if (error instanceof UnderloopError || error instanceof SystemError) {
+    process.stderr.write(`underloop: ${error.message}\n`);
+    process.exitCode = error.code === 'ERR_ARGUMENT' ? EXIT.usage : EXIT.failed;
+  } else throw error;
+}

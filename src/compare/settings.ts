@@ -1,0 +1,100 @@
+// What a comparison is told: the defaults of each workload, the checks, and what this machine can hold of it.
+
+import { argumentError, checkInteger, checkMs } from '../errors.js';
+import { connectionCapacity, isKnown, threadCapacity } from '../probe/index.js';
+import { CPU_US_MAX, PAYLOAD_BYTES_MAX, WAIT_MS_MAX } from '../workload/frames.js';
+import { makeContestants, whyUnavailable } from './contestants.js';
+import { WORKLOADS, type CompareSettings, type Contestant, type WorkloadName } from './report.js';
+import { workloads } from './workloads.js';
+
+/** What is left out, or undefined, has the workload's default. */
+export type CompareOptions = {
+  readonly [Name in keyof Omit<CompareSettings, 'workload'>]?: CompareSettings[Name] | undefined;
+};
+
+const CONNECTIONS_MAX = 1_000_000;
+const ROUNDS_MAX = 1000;
+const DURATION_MS_MAX = 600_000;
+
+const common: Omit<CompareSettings, 'workload' | 'models' | 'connections' | 'seed'> = {
+  rounds: 6,
+  durationMs: 1000,
+  warmUpMs: 500,
+  waitMs: 0,
+  cpuUs: 0,
+  payloadBytes: 64,
+  depth: 1,
+  actives: 0,
+  poolThreads: 40,
+  stackKib: null,
+  systemCalls: true,
+};
+
+/** Fills in the workload's defaults. Throws ERR_ARGUMENT, with the option's name and value, for whatever is wrong. */
+export function readSettings(workload: WorkloadName, options: CompareOptions): CompareSettings {
+  const names: readonly string[] = WORKLOADS;
+  if (!names.includes(workload)) throw argumentError('WORKLOAD', `one of ${names.join(', ')}`, workload);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const seed = Math.floor(Math.random() * 2 ** 32);
+  const settings = {
+    ...common,
+    models: [],
+    connections: 1,
+    seed,
+    ...workloads[workload].defaults,
+    workload,
+    ...given,
+  } as CompareSettings;
+  checkInteger('--connections', settings.connections, 1, CONNECTIONS_MAX);
+  checkInteger('--rounds', settings.rounds, 1, ROUNDS_MAX);
+  checkInteger('--seed', settings.seed, 0, 0xffff_ffff);
+  checkInteger('--cpu (microseconds)', settings.cpuUs, 0, CPU_US_MAX);
+  checkInteger('--payload', settings.payloadBytes, 0, PAYLOAD_BYTES_MAX);
+  checkInteger('--depth', settings.depth, 1, 65_536);
+  checkInteger('--actives', settings.actives, 0, CONNECTIONS_MAX);
+  checkInteger('--pool-threads', settings.poolThreads, 1, 32_768);
+  if (settings.stackKib !== null) checkInteger('--stack-kib', settings.stackKib, 64, 1024 * 1024);
+  for (const [name, value, lowest, highest] of [
+    ['--duration', settings.durationMs, 100, DURATION_MS_MAX],
+    ['--warm-up', settings.warmUpMs, 0, DURATION_MS_MAX],
+    ['--wait', settings.waitMs, workload === 'wait' ? 1 : 0, WAIT_MS_MAX],
+  ] as const) {
+    checkMs(name, value);
+    if (value < lowest || value > highest)
+      throw argumentError(name, `from ${lowest} ms to ${highest} ms`, value);
+  }
+  if (settings.models.length === 0) throw argumentError('--models', 'at least one model', settings.models);
+  makeContestants(settings.models);
+  return { ...settings, waitMs: Math.round(settings.waitMs) };
+}
+
+/** Fewer than were asked for, where descriptors do not suffice; each end of a connection is one in its own process. */
+export function withinLimits(settings: CompareSettings, notices: string[]): CompareSettings {
+  const capacity = connectionCapacity();
+  const wanted = settings.connections;
+  if (!isKnown(capacity) || capacity.value.count >= wanted) return settings;
+  const connections = Math.max(capacity.value.count, 1);
+  notices.push(
+    `This machine lets a process hold ${connections} connections (${capacity.value.boundBy}), so ${connections} are ` +
+      `compared instead of ${wanted}. For more, raise the limit: ulimit -n ${wanted + 100}`,
+  );
+  return { ...settings, connections };
+}
+
+/** Those that can run here; for the others, and for those that will be refused threads, a notice says why. */
+export function runnable(settings: CompareSettings, notices: string[]): Contestant[] {
+  const contestants = makeContestants(settings.models).filter((contestant) => {
+    const reason = whyUnavailable(contestant);
+    if (reason !== null) notices.push(`${contestant.label} is left out: ${reason}`);
+    return reason === null;
+  });
+  const threads = threadCapacity();
+  const perConnection = contestants.find(({ model }) => model === 'threads');
+  if (perConnection !== undefined && isKnown(threads) && threads.value.count < settings.connections) {
+    notices.push(
+      `${perConnection.label} can have about ${threads.value.count} threads here (${threads.value.boundBy}): further ` +
+        'connections will be refused, and are shown as refused.',
+    );
+  }
+  return contestants;
+}

@@ -1,0 +1,41 @@
+// What every workload of a comparison has in common: its defaults, its figures, and how one cell of it is run.
+
+import type { Figure } from '../probe/index.js';
+import { isKnown } from '../probe/index.js';
+import type { Pinning } from './processes.js';
+import type { Cell, CompareSettings, Contestant, FigureInfo, Report } from './report.js';
+
+/** What a cell needs to run. */
+export interface CellContext {
+  readonly contestant: Contestant;
+  readonly settings: CompareSettings;
+  readonly pinning: Pinning;
+  /** Filled by the workload. */
+  readonly cell: Cell;
+  /** A word on what is under way, for people. */
+  readonly step: (text: string) => void;
+}
+
+export interface ComparedWorkload {
+  readonly summary: string;
+  readonly defaults: Partial<CompareSettings>;
+  readonly figures: Readonly<Record<string, FigureInfo>>;
+  /** Runs one model once. Throws with the reason when there is nothing to show. */
+  readonly run: (context: CellContext) => Promise<void>;
+  /** Once per contestant after the rounds: what cannot be measured beside the rest. */
+  readonly afterwards?: (context: CellContext) => Promise<void>;
+  /** Sentences that the figures support. */
+  readonly verdict: (report: Report) => string[];
+  /** The report as text. */
+  readonly render: (report: Report) => string;
+}
+
+/** Puts a probe's figure into the cell: its value, scaled, or the reason why there is none. */
+export function put(cell: Cell, name: string, figure: Figure, scale = 1): void {
+  if (isKnown(figure)) cell.figures[name] = figure.value * scale;
+  else cell.unavailable[name] = figure.unavailable;
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -8,14 +8,16 @@ import { ECHO_KNOWN, echoFailed, formatEcho, runEcho } from './echo.js';
 import { describeEnvironment, formatEnvironment } from './lib/environment.js';
 import { buildLimits } from './lib/limit.js';
 import { UsageError, formatHelp, parseOptions } from './lib/options.js';
+import { formatModels, modelsFailed, runModels } from './models.js';
 import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
 
-const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'allocations', 'calls'] };
+const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'models', 'allocations', 'calls'] };
 
 const PARTS = {
   echo: { run: runEcho, format: formatEcho, failed: echoFailed },
   beside: { run: runBeside, format: formatBeside, failed: besideFailed },
+  models: { run: runModels, format: formatModels, failed: modelsFailed },
   allocations: { run: runAllocations, format: formatAllocations, failed: allocationsFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
 };

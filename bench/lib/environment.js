@@ -17,8 +17,9 @@ export function describeEnvironment(pinning) {
 
 /** @param {ReturnType<typeof describeEnvironment>} environment */
 export function formatEnvironment({ cpu, cores, memoryGiB, kernel, node, pinning }) {
-  const pins = pinning.pinned
-    ? `servers on core ${pinning.serverCpu}, client on core ${pinning.clientCpu}`
-    : `nothing is pinned: ${pinning.reason}`;
+  const pins =
+    pinning.reason === null
+      ? `servers on core ${pinning.serverCpu}, client on core ${pinning.clientCpu}`
+      : `nothing is pinned: ${pinning.reason}`;
   return `${cpu}, ${cores} cores, ${memoryGiB} GiB; ${kernel}; Node ${node}\n${pins}`;
 }

@@ -1,7 +1,8 @@
 // Starts, pins and ends the processes of a benchmark: none of them outlives it, however it ends.
 
-import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+
+export { choosePinning } from '../../dist/compare/processes.js';
 
 /** How long a server may take to print its port. Generous: a cold Node start on a loaded machine. */
 const START_TIMEOUT_MS = 10_000;
@@ -28,36 +29,6 @@ function guardChildren() {
   });
 }
 
-/** The processors this process may run on, from the kernel's list form ("0-3,8"); empty where that cannot be had. */
-function allowedCpus() {
-  let status;
-  try {
-    status = readFileSync('/proc/self/status', 'utf8');
-  } catch {
-    return [];
-  }
-  const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '';
-  return list.split(',').flatMap((part) => {
-    const [first, last = first] = part.split('-').map(Number);
-    return Number.isInteger(first) ? Array.from({ length: last - first + 1 }, (_, i) => first + i) : [];
-  });
-}
-
-/**
- * Which core servers and client are pinned to. Without taskset or a second core nothing is pinned, and the report
- * says so: then server and client take each other's time.
- */
-export function choosePinning() {
-  const cpus = allowedCpus();
-  if (spawnSync('taskset', ['--version']).status !== 0) {
-    return { pinned: false, reason: 'taskset is not there', serverCpu: null, clientCpu: null };
-  }
-  if (cpus.length < 2) {
-    return { pinned: false, reason: 'only one core may be used', serverCpu: null, clientCpu: null };
-  }
-  return { pinned: true, reason: null, serverCpu: cpus[0], clientCpu: cpus[1] };
-}
-
 /** taskset(1) replaces itself by the command: the child's process id is the command's own. */
 function start(command, cpu) {
   guardChildren();
@@ -80,7 +51,7 @@ const describeEnd = (code, signal, stderr) => {
   return text === '' ? how : `${how}: ${text}`;
 };
 
-/** A server under test: a process that prints "PORT n" and ends when its stdin does. */
+/** A server under test: a process that prints "PORT n", or JSON with its port, and ends when its stdin does. */
 export class Server {
   /** Why the process ended before it was asked to, or null. @type {string | null} */
   failure = null;
@@ -112,7 +83,7 @@ export class Server {
       child.stdout.on('data', (chunk) => {
         if (server !== null) return;
         text += chunk;
-        const port = /^PORT (\d+)$/m.exec(text)?.[1];
+        const port = /^(?:PORT (\d+)$|\{"port":(\d+),)/m.exec(text)?.slice(1).find(Boolean);
         if (port === undefined || !text.includes('\n')) return;
         clearTimeout(timer);
         server = new Server(child, Number(port));

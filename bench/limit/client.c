@@ -1,12 +1,15 @@
 // The load: a single-threaded closed-loop echo client on epoll that verifies every byte that comes back.
 //
 //   client --port N [--connections N] [--size BYTES] [--depth D] [--warmup-ms MS] [--duration-ms MS]
-//          [--server-pid PID]... [--latency] [--lifeline] [--json]
+//          [--server-pid PID]... [--frames] [--latency] [--lifeline] [--json]
 //
 // Each connection keeps D messages under way: D go out in one send, and then as many as came back, again in one send.
 // After the warm-up it measures for the duration: messages, and the CPU time of the servers named (whole processes,
 // all threads) and of itself, in nanoseconds from the kernel's CPU clocks. Then it stops asking, waits for what is
 // under way, says end-of-file and waits for the server's, so that the next server's turn meets an idle machine.
+//
+// With --frames it speaks the workload's protocol (docs/workload.md): each message is the payload of a request, and of its
+// reply. Without, what comes back are the bytes that were sent.
 //
 // Exit status: 0 all well; 1 the run failed (wrong byte, dead or silent server), with the reason in the JSON and on
 // stderr; 2 bad arguments.
@@ -34,6 +37,12 @@
 // has to be kept: 8 bytes of header (sequence number and connection), then a window of the pattern that starts elsewhere
 // for each message. A byte lost, doubled, swapped between messages or crossed between connections shows.
 #define HEADER_BYTES 8
+// With --frames, before each message: bodyBytes, id, cpuUs, waitMs; and before each reply bodyBytes, id, status, then
+// thread and stamps, which are the server's own.
+#define REQUEST_PREFIX_BYTES 16
+#define REPLY_PREFIX_BYTES 64
+#define REPLY_CHECKED_BYTES 12
+#define PREFIX_BYTES_MAX REPLY_PREFIX_BYTES
 // Prime, so that windows do not fall into step with any message size or depth.
 #define PATTERN_PERIOD 251
 
@@ -51,7 +60,8 @@ struct connection {
 };
 
 static long port, connection_count = 1, size_bytes = 64, depth = 1, warmup_ms = 500, duration_ms = 1000;
-static bool with_latency, with_lifeline;
+static bool with_latency, with_lifeline, with_frames;
+static size_t request_bytes, reply_bytes;  // with their prefixes
 static pid_t server_pids[SERVERS_MAX];
 static clockid_t server_clocks[SERVERS_MAX];
 static int server_count;
@@ -121,21 +131,49 @@ static const char *body_of(const struct connection *connection, uint64_t sequenc
   return pattern + (sequence + connection->index) % PATTERN_PERIOD;
 }
 
+// One message as it is sent, or expected back: a prefix, a header, a window of the pattern.
+struct message {
+  char head[PREFIX_BYTES_MAX + HEADER_BYTES];
+  size_t prefix_bytes;
+  const char *body;  // at the header's end
+};
+
+static void put_u32(char *target, uint64_t value) {
+  uint32_t word = (uint32_t)value;
+  memcpy(target, &word, sizeof word);
+}
+
+static void make_message(struct message *message, const struct connection *connection, uint64_t sequence,
+                         bool reply) {
+  message->prefix_bytes = 0;
+  if (with_frames) {
+    message->prefix_bytes = reply ? REPLY_PREFIX_BYTES : REQUEST_PREFIX_BYTES;
+    put_u32(message->head, message->prefix_bytes - 4 + (uint64_t)size_bytes);
+    put_u32(message->head + 4, sequence);
+    put_u32(message->head + 8, 0);
+    if (!reply) put_u32(message->head + 12, 0);
+  }
+  uint64_t value = header_of(connection, sequence);
+  memcpy(message->head + message->prefix_bytes, &value, sizeof value);
+  message->body = body_of(connection, sequence) + HEADER_BYTES;
+}
+
 // Writes the stream's bytes from `offset` to `target`.
 static void write_stream(const struct connection *connection, uint64_t offset, char *target, size_t length) {
-  uint64_t sequence = offset / (uint64_t)size_bytes;
-  size_t position = offset % (uint64_t)size_bytes;
+  uint64_t sequence = offset / request_bytes;
+  size_t position = offset % request_bytes;
   while (length > 0) {
-    char header[HEADER_BYTES];
-    uint64_t value = header_of(connection, sequence);
-    memcpy(header, &value, sizeof header);
-    size_t part = (size_t)size_bytes - position < length ? (size_t)size_bytes - position : length;
+    struct message message;
+    make_message(&message, connection, sequence, false);
+    size_t head_bytes = message.prefix_bytes + HEADER_BYTES;
+    if (head_bytes > request_bytes) head_bytes = request_bytes;
+    size_t part = request_bytes - position < length ? request_bytes - position : length;
     size_t done = 0;
-    while (done < part && position + done < HEADER_BYTES) {
-      target[done] = header[position + done];
-      done++;
+    if (position < head_bytes) {
+      done = head_bytes - position < part ? head_bytes - position : part;
+      memcpy(target, message.head + position, done);
     }
-    memcpy(target + done, body_of(connection, sequence) + position + done, part - done);
+    if (done < part) memcpy(target + done, message.body + (position + done - head_bytes), part - done);
     target += part;
     length -= part;
     position = 0;
@@ -143,22 +181,29 @@ static void write_stream(const struct connection *connection, uint64_t offset, c
   }
 }
 
-// Whether `bytes` are the stream's from `offset`. Every byte of every reply goes through here.
+// Whether `bytes` are the stream of replies from `offset`. Every byte of every reply goes through here.
 static bool verify_stream(const struct connection *connection, uint64_t offset, const char *bytes,
                           size_t length) {
-  uint64_t sequence = offset / (uint64_t)size_bytes;
-  size_t position = offset % (uint64_t)size_bytes;
+  uint64_t sequence = offset / reply_bytes;
+  size_t position = offset % reply_bytes;
   while (length > 0) {
-    char header[HEADER_BYTES];
-    uint64_t value = header_of(connection, sequence);
-    memcpy(header, &value, sizeof header);
-    size_t part = (size_t)size_bytes - position < length ? (size_t)size_bytes - position : length;
+    struct message message;
+    make_message(&message, connection, sequence, true);
+    size_t head_bytes = message.prefix_bytes + HEADER_BYTES;
+    if (head_bytes > reply_bytes) head_bytes = reply_bytes;
+    size_t part = reply_bytes - position < length ? reply_bytes - position : length;
     size_t done = 0;
-    if (position < HEADER_BYTES) {
-      done = HEADER_BYTES - position < part ? HEADER_BYTES - position : part;
-      if (memcmp(bytes, header + position, done) != 0) return false;
+    while (done < part && position + done < head_bytes) {
+      size_t at = position + done;
+      bool server_s_own = at >= REPLY_CHECKED_BYTES && at < message.prefix_bytes;
+      size_t end = server_s_own                ? message.prefix_bytes
+                   : at < message.prefix_bytes ? REPLY_CHECKED_BYTES
+                                               : head_bytes;
+      size_t count = end - at < part - done ? end - at : part - done;
+      if (!server_s_own && memcmp(bytes + done, message.head + at, count) != 0) return false;
+      done += count;
     }
-    if (memcmp(bytes + done, body_of(connection, sequence) + position + done, part - done) != 0) return false;
+    if (memcmp(bytes + done, message.body + (position + done - head_bytes), part - done) != 0) return false;
     bytes += part;
     length -= part;
     position = 0;
@@ -184,7 +229,7 @@ static void want_write(struct connection *connection, bool wanted) {
 
 static void send_owed(struct connection *connection) {
   for (;;) {
-    uint64_t owed_bytes = connection->asked * (uint64_t)size_bytes - connection->sent_bytes;
+    uint64_t owed_bytes = connection->asked * request_bytes - connection->sent_bytes;
     if (owed_bytes == 0) break;
     size_t length = owed_bytes < SEND_BYTES ? (size_t)owed_bytes : SEND_BYTES;
     write_stream(connection, connection->sent_bytes, send_buffer, length);
@@ -230,7 +275,10 @@ static void take_replies(struct connection *connection) {
     close_connection(connection);
     return;
   }
-  if (connection->received_bytes + (uint64_t)count > connection->sent_bytes) {
+  // Of an echo not a byte may come before it was sent; of a frame nothing before it was sent whole.
+  uint64_t due_bytes =
+      with_frames ? connection->sent_bytes / request_bytes * reply_bytes : connection->sent_bytes;
+  if (connection->received_bytes + (uint64_t)count > due_bytes) {
     mismatches++;
     fail("the server sent more bytes than it got on connection %u", connection->index);
     return;
@@ -242,7 +290,7 @@ static void take_replies(struct connection *connection) {
     return;
   }
   connection->received_bytes += (uint64_t)count;
-  uint64_t answered = connection->received_bytes / (uint64_t)size_bytes;
+  uint64_t answered = connection->received_bytes / reply_bytes;
   uint64_t fresh = answered - connection->answered;
   if (fresh == 0) return;
   if (with_latency && measuring) {
@@ -441,6 +489,7 @@ int main(int argc, char **argv) {
                                           {"warmup-ms", required_argument, NULL, 'w'},
                                           {"duration-ms", required_argument, NULL, 't'},
                                           {"server-pid", required_argument, NULL, 'P'},
+                                          {"frames", no_argument, NULL, 'f'},
                                           {"latency", no_argument, NULL, 'l'},
                                           {"lifeline", no_argument, NULL, 'L'},
                                           {"json", no_argument, NULL, 'j'},
@@ -462,6 +511,7 @@ int main(int argc, char **argv) {
         }
         server_pids[server_count++] = (pid_t)number_argument("--server-pid", optarg, 1, INT32_MAX);
         break;
+      case 'f': with_frames = true; break;
       case 'l': with_latency = true; break;
       case 'L': with_lifeline = true; break;
       case 'j': json = true; break;
@@ -471,9 +521,11 @@ int main(int argc, char **argv) {
   if (port == 0 || optind != argc) {
     fprintf(stderr,
             "usage: client --port N [--connections N] [--size BYTES] [--depth D] [--warmup-ms MS] "
-            "[--duration-ms MS] [--server-pid PID]... [--latency] [--lifeline] [--json]\n");
+            "[--duration-ms MS] [--server-pid PID]... [--frames] [--latency] [--lifeline] [--json]\n");
     return 2;
   }
+  request_bytes = (size_t)size_bytes + (with_frames ? REQUEST_PREFIX_BYTES : 0);
+  reply_bytes = (size_t)size_bytes + (with_frames ? REPLY_PREFIX_BYTES : 0);
   signal(SIGPIPE, SIG_IGN);
   alarm((unsigned)((warmup_ms + duration_ms) / 1000 + WATCHDOG_SLACK_S));  // Bounded, whatever goes wrong.
   raise_descriptor_limit();

@@ -11,8 +11,9 @@ import { UsageError, formatHelp, parseOptions } from './lib/options.js';
 import { formatModels, modelsFailed, runModels } from './models.js';
 import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
+import { formatTimers, runTimers, timersFailed } from './timers.js';
 
-const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'models', 'allocations', 'calls'] };
+const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers'] };
 
 const PARTS = {
   echo: { run: runEcho, format: formatEcho, failed: echoFailed },
@@ -20,6 +21,7 @@ const PARTS = {
   models: { run: runModels, format: formatModels, failed: modelsFailed },
   allocations: { run: runAllocations, format: formatAllocations, failed: allocationsFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
+  timers: { run: runTimers, format: formatTimers, failed: timersFailed },
 };
 
 async function main() {

@@ -4,10 +4,13 @@ import { inspect, getSystemErrorMap } from 'node:util';
 
 /** Codes of {@link UnderloopError}. System errors carry the system's own codes (ECONNRESET, ...) instead. */
 export type ErrorCode =
+  | 'ERR_ABORTED'
   | 'ERR_ARGUMENT'
   | 'ERR_BUSY'
   | 'ERR_CLOSED'
   | 'ERR_CONNECT_TIMEOUT'
+  | 'ERR_END_OF_DATA'
+  | 'ERR_EXECUTOR_FUNCTION'
   | 'ERR_FD_REFUSED'
   | 'ERR_FD_REGISTERED'
   | 'ERR_FD_TOO_LARGE'
@@ -15,7 +18,12 @@ export type ErrorCode =
   | 'ERR_NATIVE_MISSING'
   | 'ERR_NOT_NESTABLE'
   | 'ERR_NOT_REGISTERED'
+  | 'ERR_QUEUE_FULL'
+  | 'ERR_TASKS_FAILED'
+  | 'ERR_TIMEOUT'
+  | 'ERR_TOO_LONG'
   | 'ERR_UNSUPPORTED'
+  | 'ERR_WORKER_ENDED'
   | 'ERR_WRITE_AFTER_END';
 
 /** A mistake in the use of this package. `code` is stable; the message names argument, value and remedy. */
@@ -108,6 +116,12 @@ export function checkMs(name: string, value: unknown, infinityAllowed = false): 
 
 export function checkObject(name: string, value: unknown): void {
   if (typeof value !== 'object' || value === null) throw argumentError(name, 'an object', value);
+}
+
+/** An AbortSignal, or nothing. */
+export function checkSignal(name: string, value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal))
+    throw argumentError(name, 'an AbortSignal', value);
 }
 
 /** A task: a function, or an object with a run() method. */

@@ -1,6 +1,6 @@
 // Outgoing TCP connections: resolve if need be, connect without blocking, give up by timeout or AbortSignal.
 
-import { SystemError, UnderloopError, argumentError, checkMs } from '../errors.js';
+import { SystemError, UnderloopError, argumentError, checkMs, checkSignal } from '../errors.js';
 import { EINPROGRESS } from '../kernel/errno.js';
 import type { SocketAddress } from '../kernel/kernel.js';
 import type { Trigger } from '../poller/poller.js';
@@ -76,9 +76,7 @@ export function connect<Context = unknown>(
   if (options.port === 0) throw argumentError('options.port', 'a port from 1 to 65535', 0);
   const { timeoutMs, signal, from } = options;
   if (timeoutMs !== undefined) checkMs('options.timeoutMs', timeoutMs);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw argumentError('options.signal', 'an AbortSignal', signal);
-  }
+  checkSignal('options.signal', signal);
   checkSwitch('options.noDelay', options.noDelay);
   if (from !== undefined) checkFrom(from, address.family);
   checkQueueBound(options.writeQueueBytesMax);

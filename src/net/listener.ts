@@ -75,6 +75,8 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   /** @internal */ readonly holdsReplies: boolean;
   private slot: number;
   private reserveFd: number;
+  private paused = false;
+  private resting = false; // out of descriptors
 
   /** @internal Use {@link listen}. */
   constructor(
@@ -119,6 +121,20 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     this.close();
   }
 
+  /** Accepts no more until {@link resume}: clients wait in the kernel's queue, which `backlog` bounds. Idempotent. */
+  pause(): void {
+    this.paused = true;
+    this.updateInterest();
+  }
+  resume(): void {
+    this.paused = false;
+    this.updateInterest();
+  }
+  private updateInterest(): void {
+    if (this.fd < 0) return;
+    this.reactor.registry.setInterest(this.slot, this.paused || this.resting ? NONE : READABLE);
+  }
+
   ref(): this {
     if (this.fd >= 0) this.reactor.registry.setReferenced(this.slot, true);
     return this;
@@ -132,7 +148,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   run(): void {
     const { kernel } = this.reactor;
     // The listening socket is level-triggered: what the bound leaves is reported again next turn.
-    for (let accepts = 0; accepts < ACCEPTS_PER_ITEM_MAX && this.fd >= 0; accepts++) {
+    for (let accepts = 0; accepts < ACCEPTS_PER_ITEM_MAX && this.fd >= 0 && !this.paused; accepts++) {
       const fd = kernel.accept(this.fd);
       if (fd < 0) {
         if (fd === EAGAIN) return;
@@ -196,13 +212,15 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   }
 
   private rest(): void {
-    this.reactor.registry.setInterest(this.slot, NONE);
+    this.resting = true;
+    this.updateInterest();
     this.reactor
       .setTimer(ACCEPT_BACKOFF_MS, () => {
         if (this.fd < 0) return;
         // Somebody else, another thread, may have been quicker to take the place.
         if (this.reserveFd < 0) this.reserveFd = this.reactor.kernel.openReserve();
-        this.reactor.registry.setInterest(this.slot, READABLE);
+        this.resting = false;
+        this.updateInterest();
       })
       .unref();
   }

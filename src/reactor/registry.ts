@@ -28,7 +28,7 @@ export class Registry<Source> {
   private open = true;
   /** Live registrations. */
   size = 0;
-  /** Those of them that keep `run()` going. */
+  /** What keeps `run()` going: referenced registrations, and what {@link hold} holds. */
   referenced = 0;
 
   constructor(
@@ -98,6 +98,16 @@ export class Registry<Source> {
     const now = referenced ? 1 : 0;
     this.referenced += now - this.referencedSlots[slot];
     this.referencedSlots[slot] = now;
+  }
+
+  /** Work that has no fd here, such as that of another thread, keeps `run()` going until the function returned is called. */
+  hold(): () => void {
+    let held = true;
+    this.referenced++;
+    return () => {
+      if (held) this.referenced--;
+      held = false;
+    };
   }
 
   /** No registration is taken any more. */

@@ -12,6 +12,7 @@
 
 #include "environment.h"
 #include "host.h"
+#include "offload.h"
 
 namespace underloop {
 
@@ -49,6 +50,9 @@ void Environment::ClosePoller(int32_t handle) {
 }
 
 Environment::~Environment() {
+  for (auto& offload : offloads) {
+    if (offload != nullptr) offload->Close();
+  }
   for (size_t i = 0; i < pollers.size(); i++) ClosePoller(static_cast<int32_t>(i));
   descriptors.CloseAll();
   if (host != nullptr) host->Detach();
@@ -105,6 +109,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportSockets(environment, exports);
   ExportDescriptors(environment, exports);
   ExportHost(environment, exports);
+  ExportOffload(environment, exports);
   ExportBlocking(environment, exports);
   return exports;
 }

@@ -32,6 +32,7 @@ class SharedBlock {
 };
 
 class Host;
+class Offload;
 struct Blocking;
 
 // The descriptors that this environment has made and not closed yet. A worker that is terminated runs no JavaScript
@@ -69,7 +70,8 @@ struct Environment {
   OpenDescriptors descriptors;
   SharedBlock* buffer = nullptr;
   Host* host = nullptr;
-  std::shared_ptr<Blocking> blocking;  // shared only because its type is not known here
+  std::shared_ptr<Blocking> blocking;              // shared only because its type is not known here
+  std::vector<std::shared_ptr<Offload>> offloads;  // index = handle; closed ones are empty and are used again
   // Of a worker: Worker.terminate() must end the thread although nothing can interrupt a thread that waits.
   bool terminable = false;
   napi_ref nothing = nullptr;  // a JavaScript function that does nothing
@@ -120,6 +122,7 @@ void ExportPollers(Environment* environment, napi_value exports);
 void ExportSockets(Environment* environment, napi_value exports);
 void ExportDescriptors(Environment* environment, napi_value exports);
 void ExportHost(Environment* environment, napi_value exports);
+void ExportOffload(Environment* environment, napi_value exports);
 void ExportBlocking(Environment* environment, napi_value exports);
 
 }  // namespace underloop

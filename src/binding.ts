@@ -61,6 +61,18 @@ export interface Binding {
   hostDrain(): void;
   hostRef(ref: boolean): void;
 
+  /** Threads for system calls that block. Gives `[handle, fd]`, the fd readable when calls are done, or -errno; native/offload.h. */
+  offloadOpen(threadsMax: number): [number, number] | number;
+  offloadClose(handle: number): number;
+  /** The address of a name: `results` are numeric addresses. */
+  offloadResolve(handle: number, id: number, host: string): number;
+  offloadReadFile(handle: number, id: number, path: string, bytesMax: number): number;
+  offloadReadChunk(handle: number, id: number, fd: number, offset: number, length: number): number;
+  /** 1 if the call was taken back before a thread had begun it, else 0. */
+  offloadCancel(handle: number, id: number): number;
+  /** Fills `outcome` with id and result (or -errno) of the next call that is done, and gives its data; undefined: none is. */
+  offloadTake(handle: number, outcome: Float64Array): ArrayBuffer | string | undefined;
+
   /** `model`: 0 sequential, 1 threads, 2 pool. Takes over `listenFd`. A handle, or -errno; native/blocking/exports.cc. */
   blockingStart(
     model: number,

@@ -1,5 +1,7 @@
 // The public face of underloop: what programs import.
 
+import './executor/method.js'; // reactor.runInExecutor()
+
 export { Reactor } from './reactor/reactor.js';
 export type { ReactorOptions } from './reactor/options.js';
 export type { Timer } from './reactor/timer-heap.js';

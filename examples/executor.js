@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// A computation that blocks: in the reactor's own thread its timer stands still, in an executor (--executor) it ticks on.
+
+import { pbkdf2Sync } from 'node:crypto';
+import { run, sleep } from './lib/async.js'; // in a program of yours: from 'underloop/async'
+import { Reactor } from './lib/underloop.js'; // in a program of yours: from 'underloop'
+
+const inExecutor = process.argv.includes('--executor');
+const work = ['secret', 'salt', 500_000, 32, 'sha256'];
+const reactor = new Reactor();
+
+await run(reactor, async () => {
+  let done = false;
+  let ticks = 0;
+  const ticking = (async () => {
+    for (; !done; ticks++) await sleep(reactor, 5);
+  })();
+  await sleep(reactor, 20);
+  const before = ticks;
+  if (inExecutor) await reactor.runInExecutor('node:crypto', 'pbkdf2Sync', ...work);
+  else pbkdf2Sync(...work);
+  const meanwhile = ticks - before;
+  done = true;
+  await ticking;
+  console.log(`ticks while the key was computed: ${meanwhile}`);
+});

@@ -111,6 +111,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportHost(environment, exports);
   ExportOffload(environment, exports);
   ExportBlocking(environment, exports);
+  ExportBlockingClient(environment, exports);
   return exports;
 }
 

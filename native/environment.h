@@ -2,6 +2,7 @@
 #pragma once
 
 #include <node_api.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cstddef>
@@ -118,11 +119,22 @@ inline napi_value Result(napi_env env, int32_t value) {
 // Adds a function to the exports; each gets the Environment as its data.
 void Export(Environment* environment, napi_value exports, const char* name, napi_callback callback);
 
+// How long a worker's thread waits before it looks whether it is being terminated. Half of the 100 ms within which
+// Worker.terminate() shall return; 20 looks a second cost about a thousandth of a core.
+constexpr double kTerminableSliceMs = 50;
+
+// Whether this environment may run JavaScript still: a worker that is being terminated fails at the entry of any.
+bool RunsJavaScript(Environment* environment);
+
 void ExportPollers(Environment* environment, napi_value exports);
 void ExportSockets(Environment* environment, napi_value exports);
 void ExportDescriptors(Environment* environment, napi_value exports);
 void ExportHost(Environment* environment, napi_value exports);
 void ExportOffload(Environment* environment, napi_value exports);
 void ExportBlocking(Environment* environment, napi_value exports);
+void ExportBlockingClient(Environment* environment, napi_value exports);
+
+// Reads (family, host, port) from three arguments into a socket address. Returns its length, or -errno.
+int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value port, sockaddr_storage* address);
 
 }  // namespace underloop

@@ -87,11 +87,8 @@ napi_value PollerEvents(napi_env env, napi_callback_info info) {
   return events->ToArrayBuffer(env);
 }
 
-// How long a worker's thread waits before it looks whether it is being terminated. Half of the 100 ms within which
-// Worker.terminate() shall return; 20 looks a second cost about a thousandth of a core.
-constexpr double kTerminableSliceMs = 50;
+}  // namespace
 
-// Whether this environment may run JavaScript still: a worker that is being terminated fails at the entry of any.
 bool RunsJavaScript(Environment* environment) {
   napi_env env = environment->env;
   napi_handle_scope scope;
@@ -111,6 +108,8 @@ bool RunsJavaScript(Environment* environment) {
   napi_close_handle_scope(env, scope);
   return status == napi_ok;
 }
+
+namespace {
 
 // A wait without bound in a worker would make Worker.terminate() wait without bound too: nothing interrupts a thread in
 // epoll_wait but a signal, and that ends no wait here. So it comes up for air. Beside the runtime there is no need: the

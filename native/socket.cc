@@ -65,38 +65,6 @@ napi_value Socket(napi_env env, napi_callback_info info) {
   return Result(env, arguments.environment->descriptors.Opened(fd >= 0 ? fd : -errno));
 }
 
-// Reads (family, host, port) from three arguments into a socket address. Returns its length, or -errno.
-int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value port,
-                sockaddr_storage* address) {
-  int32_t number = 0;
-  int32_t port_number = 0;
-  char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
-  size_t length = 0;
-  if (napi_get_value_int32(env, family, &number) != napi_ok ||
-      napi_get_value_int32(env, port, &port_number) != napi_ok ||
-      napi_get_value_string_utf8(env, host, text, sizeof text, &length) != napi_ok) {
-    return -EINVAL;
-  }
-  memset(address, 0, sizeof *address);
-  if (number == 4) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(address);
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(static_cast<uint16_t>(port_number));
-    return inet_pton(AF_INET, text, &v4->sin_addr) == 1 ? static_cast<int>(sizeof *v4) : -EINVAL;
-  }
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(address);
-  v6->sin6_family = AF_INET6;
-  v6->sin6_port = htons(static_cast<uint16_t>(port_number));
-  if (char* scope = strchr(text, '%'); scope != nullptr) {
-    // A link-local address needs its interface, by name or by number (ipv6(7), sin6_scope_id).
-    *scope++ = '\0';
-    v6->sin6_scope_id = if_nametoindex(scope);
-    if (v6->sin6_scope_id == 0) v6->sin6_scope_id = static_cast<uint32_t>(strtoul(scope, nullptr, 10));
-    if (v6->sin6_scope_id == 0) return -ENODEV;
-  }
-  return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1 ? static_cast<int>(sizeof *v6) : -EINVAL;
-}
-
 // (fd, family, host, port) => 0 or -errno
 template <int (*Operation)(int, const sockaddr*, socklen_t)>
 napi_value WithAddress(napi_env env, napi_callback_info info) {
@@ -328,6 +296,37 @@ napi_value OpenReserve(napi_env env, napi_callback_info info) {
 }
 
 }  // namespace
+
+int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value port,
+                sockaddr_storage* address) {
+  int32_t number = 0;
+  int32_t port_number = 0;
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
+  size_t length = 0;
+  if (napi_get_value_int32(env, family, &number) != napi_ok ||
+      napi_get_value_int32(env, port, &port_number) != napi_ok ||
+      napi_get_value_string_utf8(env, host, text, sizeof text, &length) != napi_ok) {
+    return -EINVAL;
+  }
+  memset(address, 0, sizeof *address);
+  if (number == 4) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(address);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(static_cast<uint16_t>(port_number));
+    return inet_pton(AF_INET, text, &v4->sin_addr) == 1 ? static_cast<int>(sizeof *v4) : -EINVAL;
+  }
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(address);
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons(static_cast<uint16_t>(port_number));
+  if (char* scope = strchr(text, '%'); scope != nullptr) {
+    // A link-local address needs its interface, by name or by number (ipv6(7), sin6_scope_id).
+    *scope++ = '\0';
+    v6->sin6_scope_id = if_nametoindex(scope);
+    if (v6->sin6_scope_id == 0) v6->sin6_scope_id = static_cast<uint32_t>(strtoul(scope, nullptr, 10));
+    if (v6->sin6_scope_id == 0) return -ENODEV;
+  }
+  return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1 ? static_cast<int>(sizeof *v6) : -EINVAL;
+}
 
 void ExportSockets(Environment* environment, napi_value exports) {
   Export(environment, exports, "socket", Socket);

@@ -87,6 +87,11 @@ export interface Binding {
   /** Returns when every thread of the server has been woken and joined. */
   blockingStop(handle: number): number;
   blockingCounters(handle: number, counters: Float64Array): number;
+  /** These three block the calling thread; a timeout below 0 is none. -ETIMEDOUT after it; native/blocking_client.cc. */
+  blockingConnect(family: number, host: string, port: number, timeoutMs: number): number;
+  blockingRead(fd: number, bytes: Uint8Array, start: number, length: number, timeoutMs: number): number;
+  /** Sends all; the number sent, or -errno. */
+  blockingWrite(fd: number, bytes: Uint8Array, start: number, length: number, timeoutMs: number): number;
   /** CLOCK_MONOTONIC in nanoseconds. */
   monotonicNs(): number;
   /** CPU time of this thread in nanoseconds. */

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -40,12 +40,12 @@ export async function startPostgres(): Promise<TestServer> {
   const given = process.env['DATABASE_URL'];
   if (given !== undefined) return { url: given, own: false, stop: async () => {} };
 
-  const bin = binaries();
   // Its parent belongs to the user, too: the server makes the folder anew.
   const parent = mkdtempSync(join(tmpdir(), 'underloop-postgres-'));
   const data = join(parent, 'data');
   writeFileSync(join(parent, 'password'), 'sécret\n');
   if (asRoot) for (const path of [parent, join(parent, 'password')]) chownSync(path, NOBODY, NOBODY);
+  const bin = reachable(binaries(), parent);
   const options = { ...identity, cwd: parent, env: { ...process.env, LC_ALL: 'C' } };
   const made = spawnSync(
     join(bin, 'initdb'),
@@ -85,6 +85,15 @@ export async function startPostgres(): Promise<TestServer> {
       rmSync(parent, { recursive: true, force: true });
     },
   };
+}
+
+/** A checkout in a folder that only root may enter is closed to nobody: then the binaries are copied. */
+function reachable(bin: string, parent: string): string {
+  const { error } = spawnSync(join(bin, 'postgres'), ['--version'], { ...identity, cwd: parent });
+  if ((error as NodeJS.ErrnoException | undefined)?.code !== 'EACCES') return bin;
+  const copy = join(parent, 'native');
+  cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
+  return join(copy, 'bin');
 }
 
 async function ready(server: ChildProcess): Promise<void> {

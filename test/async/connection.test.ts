@@ -120,6 +120,17 @@ describe.each(kernels)('a connection (%s)', (kernel) => {
       expect(await codeOf(flooding)).toMatch(/^(ECONNRESET|EPIPE)$/);
     }));
 
+  test('a delimiter that comes in pieces is found', () =>
+    withPair(async (client, server, reactor) => {
+      const reading = server.readUntil('\r\n--\r\n');
+      for (const piece of ['one\r', '\n-', '-', '\r', '\ntwo']) {
+        await client.write(piece);
+        await sleep(reactor, 2);
+      }
+      expect(String(await reading)).toBe('one');
+      expect(String(await server.read())).toBe('two');
+    }));
+
   test('an aborted read loses no bytes, and the next one may begin', () =>
     withPair(async (client, server, reactor) => {
       const late = timeout(reactor, 1, (signal) => server.readExactly(4, { signal }));

@@ -129,7 +129,7 @@ describe('against a server', () => {
     const victim = connectPostgres(options);
     const [{ pid }] = victim.query('select pg_backend_pid() as pid').rows as [{ pid: number }];
     database.query('select pg_terminate_backend($1, 5000)', [pid]);
-    expect(thrown(() => victim.query('select 1')).code).toMatch(/^(57P01|EPIPE|ECONNRESET|ERR_END_OF_DATA)$/);
+    expect(thrown(() => victim.query('select 1')).code).toBe('57P01');
     expect(thrown(() => victim.query('select 1')).message).toMatch(/closed/);
   });
 

@@ -46,7 +46,8 @@ void Environment::ClosePoller(int32_t handle) {
   OpenPoller& open = pollers[static_cast<size_t>(handle)];
   open.poller.reset();
   if (open.events != nullptr) open.events->Unref();
-  open.events = nullptr;
+  if (open.raw != nullptr) open.raw->Unref();
+  open.events = open.raw = nullptr;
 }
 
 Environment::~Environment() {

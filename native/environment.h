@@ -66,6 +66,7 @@ struct Environment {
   struct OpenPoller {
     std::unique_ptr<Poller> poller;
     SharedBlock* events = nullptr;  // filled by waits that name no array of their own
+    SharedBlock* raw = nullptr;     // filled with the mechanism's own flags, for an observer
   };
   std::vector<OpenPoller> pollers;  // index = handle; closed ones are empty and are used again
   OpenDescriptors descriptors;

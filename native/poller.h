@@ -59,8 +59,22 @@ class Poller {
   virtual void Wake() = 0;
   // Whether a Wake ended the last Wait, which then may have brought no event long before its time was over.
   bool woken() const { return woken_; }
+  // From now on each Wait leaves in raw[i] what the mechanism itself said of events[i], untranslated: epoll's events,
+  // poll's revents, select's sets (1 read, 2 write, 4 except), kqueue's flags with the filters above them.
+  void TellRaw(uint32_t* raw, int capacity) {
+    raw_ = raw;
+    raw_capacity_ = capacity;
+  }
 
  protected:
+  void SetRaw(int i, uint32_t flags) {
+    if (i < raw_capacity_) raw_[i] = flags;
+  }
+  void AddRaw(int i, uint32_t flags) {
+    if (i < raw_capacity_) raw_[i] |= flags;
+  }
+  uint32_t* raw_ = nullptr;
+  int raw_capacity_ = 0;  // 0: nobody asks
   bool woken_ = false;  // each Wait sets it
 };
 

@@ -105,6 +105,7 @@ class EpollPoller final : public Poller {
           woken_ = true;
           continue;
         }
+        SetRaw(count, ready[i].events);
         events[count++] = {static_cast<int32_t>(data >> 32), static_cast<int32_t>(data & 0xffffffffu),
                            FromEpoll(ready[i].events)};
       }

@@ -29,7 +29,7 @@ napi_value PollerOpen(napi_env env, napi_callback_info info) {
       return Result(env, static_cast<int32_t>(i));
     }
   }
-  pollers.push_back({std::move(poller), nullptr});
+  pollers.push_back({std::move(poller), nullptr, nullptr});
   return Result(env, static_cast<int32_t>(pollers.size() - 1));
 }
 
@@ -85,6 +85,20 @@ napi_value PollerEvents(napi_env env, napi_callback_info info) {
   if (events != nullptr) return Result(env, -EBUSY);
   events = SharedBlock::Make(static_cast<size_t>(events_max) * sizeof(Event));
   return events->ToArrayBuffer(env);
+}
+
+// (handle, eventsMax) => an ArrayBuffer in which each wait leaves the mechanism's own flags, 32 bits per event.
+napi_value PollerRaw(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const int32_t handle = arguments.Int(0);
+  const int32_t events_max = arguments.Int(1);
+  Poller* poller = arguments.environment->poller(handle);
+  if (poller == nullptr || events_max < 1) return Result(env, -EINVAL);
+  SharedBlock*& raw = arguments.environment->pollers[static_cast<size_t>(handle)].raw;
+  if (raw != nullptr) return Result(env, -EBUSY);
+  raw = SharedBlock::Make(static_cast<size_t>(events_max) * sizeof(uint32_t));
+  poller->TellRaw(reinterpret_cast<uint32_t*>(raw->data()), events_max);
+  return raw->ToArrayBuffer(env);
 }
 
 }  // namespace
@@ -180,6 +194,7 @@ void ExportPollers(Environment* environment, napi_value exports) {
   Export(environment, exports, "pollerModify", PollerRegister<&Poller::Modify>);
   Export(environment, exports, "pollerRemove", PollerRemove);
   Export(environment, exports, "pollerEvents", PollerEvents);
+  Export(environment, exports, "pollerRaw", PollerRaw);
   Export(environment, exports, "pollerWaitOwn", PollerWaitOwn);
   Export(environment, exports, "pollerWait", PollerWait);
   Export(environment, exports, "pollerWake", PollerWake);

@@ -272,10 +272,13 @@ class KqueuePoller final : public Poller {
         entry->fired = 0;
         entry->index = count;
         const Token token = FromUserData(one.udata);
+        SetRaw(count, 0);
         events[count++] = {token.slot, token.generation, 0};
       }
       for (const Filter& filter : kFilters) {
-        if (filter.number == one.filter) entry->fired |= filter.interest;
+        if (filter.number != one.filter) continue;
+        entry->fired |= filter.interest;
+        AddRaw(entry->index, static_cast<uint32_t>(filter.interest) << 16 | one.flags);
       }
       events[entry->index].readiness |= FromKevent(one);
     }

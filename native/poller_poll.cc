@@ -105,6 +105,7 @@ class PollPoller final : public Poller {
     size_t at = next_ < size ? next_ : 1;
     for (size_t looked = 1; looked < size && n > 0 && count < capacity; looked++) {
       if (entries_[at].revents != 0) {
+        SetRaw(count, static_cast<uint16_t>(entries_[at].revents));
         events[count++] = {tokens_[at].slot, tokens_[at].generation, FromPoll(entries_[at].revents)};
         n--;
       }

@@ -86,6 +86,8 @@ class SelectPoller final : public Poller {
           if (FD_ISSET(at, &read)) readiness |= kReadable, n--;
           if (FD_ISSET(at, &write)) readiness |= kWritable, n--;
           if (FD_ISSET(at, &except)) readiness |= kPriority, n--;
+          // The three sets have the numbers of the three bits.
+          SetRaw(count, static_cast<uint32_t>(readiness));
           if (readiness != 0) events[count++] = {entry.token.slot, entry.token.generation, readiness};
         }
         if (++at > highest_) at = 0;
@@ -117,6 +119,7 @@ class SelectPoller final : public Poller {
     int count = 0;
     for (int fd = 0; fd <= highest_ && count < capacity; fd++) {
       if (entries_[fd].present && fcntl(fd, F_GETFD) < 0) {
+        SetRaw(count, 0);  // select itself has said nothing of it
         events[count++] = {entries_[fd].token.slot, entries_[fd].token.generation, kInvalid};
       }
     }

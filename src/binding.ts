@@ -18,6 +18,7 @@ export interface Binding {
   pollerModify(handle: number, fd: number, interest: number, slot: number, generation: number): number;
   pollerRemove(handle: number, fd: number): number;
   pollerEvents(handle: number, eventsMax: number): ArrayBuffer | number;
+  pollerRaw(handle: number, eventsMax: number): ArrayBuffer | number;
   pollerWaitOwn(handle: number, timeoutMs: number): number;
   pollerWait(handle: number, events: Int32Array, timeoutMs: number): number;
   pollerWake(handle: number): void;

@@ -55,6 +55,10 @@ class NativePoller implements KernelPoller {
     this.#own = new Int32Array(block);
     return this.#own;
   }
+  rawFlags(eventsMax: number): Int32Array | null {
+    const block = binding.pollerRaw(this.#handle, eventsMax);
+    return block instanceof ArrayBuffer ? new Int32Array(block) : null;
+  }
   wait(events: Int32Array, timeoutMs: number): number {
     const nativeMs = timeoutMs === Infinity ? -1 : timeoutMs;
     // The array allocated above needs no look-up of where it stands.

@@ -6,7 +6,7 @@ import type { Kernel, SocketAddress } from './kernel.js';
 type KernelCallName = Exclude<keyof Kernel, 'name' | 'buffer' | 'now' | 'pollerKinds'>;
 type PollerCallName = Exclude<
   keyof KernelPoller,
-  'kind' | 'capabilities' | 'fd' | 'allocateEvents' | 'close'
+  'kind' | 'capabilities' | 'fd' | 'allocateEvents' | 'rawFlags' | 'close'
 >;
 
 /** Every call that can be scripted: those of `Kernel` (the clock has its own), and the system calls of its pollers but `close`. */

@@ -156,6 +156,7 @@ export class ScriptedPoller extends OpenFile implements KernelPoller {
    */
   readonly #ready = new Set<Watcher>();
   #woken = false;
+  #raw: Int32Array | null = null;
   #closed = false;
 
   constructor(table: DescriptorTable, clock: VirtualClock) {
@@ -200,6 +201,11 @@ export class ScriptedPoller extends OpenFile implements KernelPoller {
 
   allocateEvents(eventsMax: number): Int32Array {
     return new Int32Array(eventsMax * EVENT_STRIDE);
+  }
+
+  /** There are no flags below ours here: the same bits. */
+  rawFlags(eventsMax: number): Int32Array {
+    return (this.#raw = new Int32Array(eventsMax));
   }
 
   /**
@@ -298,6 +304,7 @@ export class ScriptedPoller extends OpenFile implements KernelPoller {
       const report = readiness(watcher);
       watcher.forced = 0;
       if (report === 0) continue;
+      if (this.#raw !== null) this.#raw[count] = report;
       events.set([watcher.slot, watcher.generation, report], count++ * EVENT_STRIDE);
       if (watcher.interest & ONESHOT) watcher.armed = false;
       else if ((watcher.interest & EDGE) === 0) this.#ready.add(watcher);

@@ -73,6 +73,11 @@ export interface KernelPoller {
   /** An array for {@link wait} with room for `eventsMax` events, where this poller fills it most cheaply. Call it once. */
   allocateEvents(eventsMax: number): Int32Array;
   /**
+   * An array in which each wait leaves what the mechanism itself said of event i, untranslated (EPOLLIN, POLLHUP, ...):
+   * for an observer. Nothing is paid for it before it is asked for, once; null or absent where there is nothing to tell.
+   */
+  rawFlags?(eventsMax: number): Int32Array | null;
+  /**
    * Waits once for at most `timeoutMs` (fractions allowed; Infinity: without bound; 0: look and return) and fills
    * `events` with [slot, generation, readiness] triples, at most `events.length / 3` of them. Returns their number.
    * A signal (EINTR) does not end the wait: the deadline is recomputed. A wake ends it, and is not an event.

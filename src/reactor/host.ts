@@ -91,15 +91,21 @@ class RuntimeHost implements Host {
       this.ownItems = 0;
       const dispatched = this.turn(this.allowedWaitMs(dueMs)) - this.ownItems;
       this.busy = dispatched > 0;
-      if (this.busy) binding.hostDrain();
+      if (this.busy) this.drain();
       if (this.endRuns()) {
         this.busy = true;
-        binding.hostDrain(); // whoever awaits run() goes on now, not at the runtime's next callback
+        this.drain(); // whoever awaits run() goes on now, not at the runtime's next callback
       }
     } while (this.busy && !this.runtimeDue && !this.slice.over && this.reactors.length > 0);
     this.expectedQuiet = !this.busy && !this.runtimeDue;
     this.deadlineBefore = this.state[RUNTIME_DEADLINE_MS];
   };
+
+  private drain(): void {
+    for (const reactor of this.reactors) reactor.observer?.drainBegin();
+    binding.hostDrain();
+    for (const reactor of this.reactors) reactor.observer?.drainEnd();
+  }
 
   private get runtimeDue(): boolean {
     return this.runtimeReady || this.state[RUNTIME_DUE_MS] === 0;

@@ -8,7 +8,7 @@ import { checkInterest, openPoller, triggerFlags } from '../poller/checks.js';
 import { ALWAYS_REPORTED, EVENT_STRIDE, NONE, READABLE, READ_CLOSED } from '../poller/poller.js';
 import type { KernelPoller, Trigger } from '../poller/poller.js';
 import { hostFor, type Host } from './host.js';
-import type { ItemKind, Observer, TimeoutReason } from './observer.js';
+import { timeoutReason, type ItemKind, type Observer } from './observer.js';
 import { readOptions, type ReactorOptions } from './options.js';
 import { Registry } from './registry.js';
 import { FLUSH, RunQueue, type Source, type Task } from './run-queue.js';
@@ -26,8 +26,8 @@ export class Reactor implements Disposable {
   readonly development: boolean;
   onError: ((error: unknown, kind: ItemKind) => void) | null;
   /** @internal */ readonly registry: Registry<Source>;
-  private readonly timers = new TimerHeap();
-  private readonly observer: Observer | null;
+  private readonly timers: TimerHeap;
+  /** @internal */ readonly observer: Observer | null;
 
   // What waits for a later turn, in the order in which a batch runs it.
   private readonly posted = new RunQueue('posted');
@@ -41,6 +41,7 @@ export class Reactor implements Disposable {
   private readonly due: Timer[] = [];
   private dueNext = 0;
   private readonly events: Int32Array;
+  private readonly rawFlags: Int32Array | null; // what the poller itself said of each event: for the observer
   private eventNext = 0;
   private eventEnd = 0;
 
@@ -57,9 +58,12 @@ export class Reactor implements Disposable {
     this.observer = observer;
     this.poller = openPoller(kernel, kind);
     this.registry = new Registry(this.poller, observer);
+    this.timers = new TimerHeap(observer);
     this.events = this.poller.allocateEvents(eventsMax);
+    this.rawFlags = observer === null ? null : (this.poller.rawFlags?.(eventsMax) ?? null);
     this.onError = onError;
     this.development = development;
+    this.observer?.reactorOpened(this);
   }
 
   // ---- The turn -------------------------------------------------------------------------------------------
@@ -95,6 +99,7 @@ export class Reactor implements Disposable {
     const timeoutMs = Math.min(untilTimerMs, maxWaitMs);
     this.observer?.waitBegin(timeoutMs, timeoutReason(queued, untilTimerMs, maxWaitMs));
     const count = this.poller.wait(this.events, timeoutMs);
+    this.observer?.waitEnd(count);
     if (count < 0) throw new SystemError(`${this.poller.kind}_wait`, count, { fd: this.poller.fd });
     this.eventNext = 0;
     this.eventEnd = count * EVENT_STRIDE;
@@ -121,7 +126,10 @@ export class Reactor implements Disposable {
       this.runItem(queue.kind, queue.next(), 0, -1);
       return true;
     }
-    if (this.flushes.length === 0) return false;
+    if (this.flushes.length === 0) {
+      this.observer?.turnEnd(this.turnNumber);
+      return false;
+    }
     this.runItem('flush', this.flushes.shift(), FLUSH, -1);
     return true;
   }
@@ -194,6 +202,7 @@ export class Reactor implements Disposable {
   /** For host.ts: ends {@link run}, with an error if the turn itself failed (its wait). @internal */
   end(error?: Error): void {
     this.host?.leave(this);
+    if (this.finish !== null) this.observer?.resumed('run');
     this.finish?.(error);
     this.finish = null;
   }
@@ -254,6 +263,7 @@ export class Reactor implements Disposable {
   /** Runs `source` with FLUSH at the end of this turn: net/ sends there what it has gathered. @internal */
   flushAtEnd(source: Source): void {
     this.flushes.push(source);
+    this.observer?.queued('flush', source);
   }
 
   /**
@@ -280,6 +290,7 @@ export class Reactor implements Disposable {
     this.eventNext = this.eventEnd;
     for (const queue of this.queues) queue.seal(0);
     this.poller.close();
+    this.observer?.reactorClosed();
   }
   [Symbol.dispose](): void {
     this.close();
@@ -289,6 +300,7 @@ export class Reactor implements Disposable {
     this.check();
     checkTask('task', task);
     queue.push(task);
+    this.observer?.queued(queue.kind, task);
   }
 
   private check(): void {
@@ -307,20 +319,14 @@ export class Reactor implements Disposable {
   }
 
   private tellBatch(observer: Observer, count: number): void {
-    observer.waitEnd(count);
+    const { events, registry, rawFlags } = this;
     for (let i = 0; i < this.eventEnd; i += EVENT_STRIDE) {
-      const [slot = 0, generation = 0, readiness = 0] = this.events.subarray(i, i + EVENT_STRIDE);
-      const fd = this.registry.isCurrent(slot, generation) ? this.registry.fd(slot) : -1;
-      observer.readiness(fd, readiness, slot, generation);
+      const fd = registry.isCurrent(events[i], events[i + 1]) ? registry.fd(events[i]) : -1;
+      const raw = rawFlags === null ? 0 : rawFlags[i / EVENT_STRIDE];
+      observer.readiness(fd, events[i + 2], events[i], events[i + 1], raw);
     }
     observer.batch(this.due.length, count, this.posted.left, this.deferred.left, this.closed.left);
   }
-}
-
-function timeoutReason(queued: boolean, untilTimerMs: number, maxWaitMs: number): TimeoutReason {
-  if (queued) return 'queued';
-  if (maxWaitMs < untilTimerMs) return 'host';
-  return untilTimerMs === Infinity ? 'idle' : 'timer';
 }
 
 function busy(text: string): UnderloopError {

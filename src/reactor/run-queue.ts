@@ -8,6 +8,8 @@ export const FLUSH = 1 << 30;
 /** Something that the reactor runs. `value`: a readiness for what waits on an fd, {@link FLUSH}, 0 for everything else. */
 export interface Runnable {
   run(value: number): void;
+  /** What an observer calls it, as a function has a name; without it, the name of its class. */
+  readonly name?: string;
 }
 
 /** What a registration calls when its fd is ready. `dispose` closes it when the whole reactor is closed. */

@@ -1,5 +1,6 @@
 // Pending timers in a 4-ary heap, ordered by deadline and then by creation.
 
+import type { Observer } from './observer.js';
 import type { Runnable } from './run-queue.js';
 
 /** One timer. Made by {@link Reactor.setTimer}; cancel it with {@link cancel}. */
@@ -19,6 +20,10 @@ export class Timer implements Runnable {
     private callback: (() => void) | null,
   ) {}
 
+  /** The callback's name; empty once it has fired or was cancelled. */
+  get name(): string {
+    return this.callback === null ? '' : this.callback.name;
+  }
   /** Whether it can still fire. */
   get pending(): boolean {
     return this.callback !== null;
@@ -26,6 +31,7 @@ export class Timer implements Runnable {
 
   /** Never fires afterwards, even if it is due and its turn's batch is being dispatched. Idempotent. */
   cancel(): void {
+    if (this.callback !== null) this.heap.observer?.timerCancelled(this);
     this.callback = null;
     this.heap.remove(this);
   }
@@ -62,6 +68,9 @@ export class TimerHeap {
   private nextSequence = 0;
   /** How many pending timers keep the reactor alive. */
   referenced = 0;
+
+  /** @internal */
+  constructor(readonly observer: Observer | null = null) {}
 
   get size(): number {
     return this.timers.length;

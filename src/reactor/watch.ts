@@ -25,6 +25,10 @@ export class Watch implements Source, Disposable {
     this.generation = reactor.registry.generation(this.slot);
   }
 
+  /** The handler's name. */
+  get name(): string {
+    return this.handler.name;
+  }
   get closed(): boolean {
     return !this.current;
   }

@@ -39,6 +39,11 @@ export class UnderloopError extends Error {
   }
 }
 
+/** What was asked cannot be done now. */
+export function busy(text: string): UnderloopError {
+  return new UnderloopError('ERR_BUSY', text);
+}
+
 /** Where a system error happened. */
 export interface SystemErrorContext {
   fd?: number;

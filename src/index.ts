@@ -3,12 +3,21 @@
 import './executor/method.js'; // reactor.runInExecutor()
 
 export { Reactor } from './reactor/reactor.js';
+export type { Held, Stepper } from './reactor/hold.js';
+export type { InjectableCall, InjectedResult } from './reactor/inject.js';
+export type { Step } from './reactor/next.js';
 export type { ReactorOptions } from './reactor/options.js';
 export type { Timer } from './reactor/timer-heap.js';
 export type { Task, Runnable } from './reactor/run-queue.js';
 export type { Watch, WatchHandler } from './reactor/watch.js';
 export { SilentObserver } from './reactor/observer.js';
-export type { InterestChange, ItemKind, Observer, TimeoutReason } from './reactor/observer.js';
+export type {
+  InterestChange,
+  ItemKind,
+  ObservedReactor,
+  Observer,
+  TimeoutReason,
+} from './reactor/observer.js';
 
 export { Poller } from './poller/any-fd.js';
 export type { PollerOptions, Registration } from './poller/any-fd.js';

@@ -14,6 +14,8 @@ export interface Host {
   join(reactor: Reactor): void;
   leave(reactor: Reactor): void;
   setReferenced(reactor: Reactor, referenced: boolean): void;
+  /** A stepper holds the reactor: it makes no turns, and nobody waits for it, until it is released. */
+  setHeld(reactor: Reactor, held: boolean): void;
 }
 
 /**
@@ -47,6 +49,9 @@ const RUNTIME_EVENTS = 2;
 class RuntimeHost implements Host {
   private readonly reactors: Reactor[] = [];
   private readonly unreferenced = new Set<Reactor>();
+  private readonly held = new Set<Reactor>();
+  /** The native side calls us: some reactor is not held. */
+  private started = false;
   private readonly state: Float64Array;
   private readonly runtimeFd: number;
   private readonly slice: Slice;
@@ -96,7 +101,7 @@ class RuntimeHost implements Host {
         this.busy = true;
         this.drain(); // whoever awaits run() goes on now, not at the runtime's next callback
       }
-    } while (this.busy && !this.runtimeDue && !this.slice.over && this.reactors.length > 0);
+    } while (this.busy && !this.runtimeDue && !this.slice.over && this.started);
     this.expectedQuiet = !this.busy && !this.runtimeDue;
     this.deadlineBefore = this.state[RUNTIME_DEADLINE_MS];
   };
@@ -147,7 +152,7 @@ class RuntimeHost implements Host {
   }
 
   private turnOf(reactor: Reactor, maxWaitMs: number): number {
-    if (!reactor.alive) return 0;
+    if (!reactor.alive || this.held.has(reactor)) return 0;
     try {
       return reactor.turn(maxWaitMs);
     } catch (error) {
@@ -160,8 +165,9 @@ class RuntimeHost implements Host {
   private endRuns(): boolean {
     let ended = false;
     for (let i = this.reactors.length - 1; i >= 0; i--) {
-      if (this.reactors[i].alive) continue;
-      this.reactors[i].stop();
+      const reactor = this.reactors[i];
+      if (reactor.alive || this.held.has(reactor)) continue;
+      reactor.stop();
       ended = true;
     }
     return ended;
@@ -170,7 +176,9 @@ class RuntimeHost implements Host {
   private waitForAny(maxWaitMs: number): void {
     const shared = this.shared as KernelPoller;
     let timeoutMs = maxWaitMs;
-    for (const reactor of this.reactors) timeoutMs = Math.min(timeoutMs, reactor.nextDelayMs);
+    for (const reactor of this.reactors) {
+      if (!this.held.has(reactor)) timeoutMs = Math.min(timeoutMs, reactor.nextDelayMs);
+    }
     const count = shared.wait(this.sharedEvents, timeoutMs);
     if (count < 0) throw new SystemError(`${shared.kind}_wait`, count, { fd: shared.fd });
     for (let i = 0; i < count; i++) {
@@ -203,7 +211,7 @@ class RuntimeHost implements Host {
       throw error;
     }
     this.updateReference();
-    if (this.reactors.length === 1) binding.hostStart();
+    this.startOrStop();
   }
 
   leave(reactor: Reactor): void {
@@ -212,9 +220,28 @@ class RuntimeHost implements Host {
     this.detachWait();
     this.reactors.splice(at, 1);
     this.unreferenced.delete(reactor);
+    this.held.delete(reactor);
     this.attachWait();
-    if (this.reactors.length === 0) binding.hostStop();
-    else this.updateReference();
+    if (this.reactors.length > 0) this.updateReference();
+    this.startOrStop();
+  }
+
+  setHeld(reactor: Reactor, held: boolean): void {
+    if (held) this.held.add(reactor);
+    else this.held.delete(reactor);
+    if (this.reactors.length > 1) {
+      this.detachWait();
+      this.attachWait();
+    }
+    this.startOrStop();
+  }
+
+  private startOrStop(): void {
+    const start = this.reactors.length > this.held.size;
+    if (start === this.started) return;
+    this.started = start;
+    if (start) binding.hostStart();
+    else binding.hostStop();
   }
 
   setReferenced(reactor: Reactor, referenced: boolean): void {
@@ -241,7 +268,9 @@ class RuntimeHost implements Host {
     if (typeof shared === 'number') throw new SystemError(`open ${only.poller.kind} poller`, shared);
     shared.add(runtimeFd, READABLE, 0, 1);
     if (slice.fd >= 0) shared.add(slice.fd, READABLE, 1, 1);
-    this.reactors.forEach((reactor, i) => shared.add(reactor.poller.fd, READABLE, i + 2, 1));
+    this.reactors.forEach((reactor, i) => {
+      if (!this.held.has(reactor)) shared.add(reactor.poller.fd, READABLE, i + 2, 1);
+    });
     this.shared = shared;
   }
 
@@ -308,20 +337,7 @@ class ImmediateHost implements Host {
   constructor(private readonly sliceMs: number) {}
 
   join(reactor: Reactor): void {
-    const step = (): void => {
-      // Asked now and not after the last turn: a reaction of a promise may have given it new work since.
-      if (!reactor.alive) {
-        reactor.stop();
-        return;
-      }
-      this.schedule(reactor, step);
-      try {
-        reactor.turn(this.sliceMs);
-      } catch (error) {
-        reactor.end(error as Error);
-      }
-    };
-    this.schedule(reactor, step);
+    this.schedule(reactor);
   }
   leave(reactor: Reactor): void {
     clearImmediate(this.handles.get(reactor));
@@ -336,8 +352,27 @@ class ImmediateHost implements Host {
     else handle?.unref();
   }
 
-  private schedule(reactor: Reactor, step: () => void): void {
-    const handle = setImmediate(step);
+  setHeld(reactor: Reactor, held: boolean): void {
+    clearImmediate(this.handles.get(reactor));
+    if (!held) this.schedule(reactor);
+  }
+
+  private step(reactor: Reactor): void {
+    // Asked now and not after the last turn: a reaction of a promise may have given it new work since.
+    if (!reactor.alive) {
+      reactor.stop();
+      return;
+    }
+    this.schedule(reactor);
+    try {
+      reactor.turn(this.sliceMs);
+    } catch (error) {
+      reactor.end(error as Error);
+    }
+  }
+
+  private schedule(reactor: Reactor): void {
+    const handle = setImmediate(() => this.step(reactor));
     if (this.unreferenced.has(reactor)) handle.unref();
     this.handles.set(reactor, handle);
   }

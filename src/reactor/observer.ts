@@ -2,8 +2,10 @@
 
 import type { Kernel } from '../kernel/kernel.js';
 import type { KernelPoller } from '../poller/poller.js';
+import { EVENT_STRIDE } from '../poller/poller.js';
+import type { Registry } from './registry.js';
+import type { Source, Task } from './run-queue.js';
 import type { Timer } from './timer-heap.js';
-import type { Task } from './run-queue.js';
 
 /** What an item of a batch is, in the order in which a batch runs them. */
 export type ItemKind = 'timer' | 'readiness' | 'posted' | 'deferred' | 'closed' | 'flush';
@@ -102,9 +104,37 @@ export class SilentObserver implements Observer {
   ): void {}
 }
 
+/** What an observer calls an item: a function's name, what an object calls itself, or else the name of its class. */
+export function itemName(item: Task | Timer): string {
+  if (typeof item === 'function') return item.name;
+  return typeof item.name === 'string' ? item.name : item.constructor.name;
+}
+
 /** Why the next wait has the timeout that it has. */
 export function timeoutReason(queued: boolean, untilTimerMs: number, maxWaitMs: number): TimeoutReason {
   if (queued) return 'queued';
   if (maxWaitMs < untilTimerMs) return 'host';
   return untilTimerMs === Infinity ? 'idle' : 'timer';
+}
+
+/** Tells what a wait has brought, with the poller's own flags where it gives them. */
+export function tellReadinesses(
+  observer: Observer,
+  registry: Registry<Source>,
+  events: Int32Array,
+  eventEnd: number,
+  rawFlags: Int32Array | null,
+): void {
+  for (let i = 0; i < eventEnd; i += EVENT_STRIDE) {
+    const slot = events[i];
+    const generation = events[i + 1];
+    const fd = registry.isCurrent(slot, generation) ? registry.fd(slot) : -1;
+    observer.readiness(
+      fd,
+      events[i + 2],
+      slot,
+      generation,
+      rawFlags === null ? 0 : rawFlags[i / EVENT_STRIDE],
+    );
+  }
 }

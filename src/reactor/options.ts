@@ -5,6 +5,9 @@ import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { checkPollerKind } from '../poller/checks.js';
 import type { PollerKind } from '../poller/poller.js';
+import { observedKernel } from '../kernel/observed.js';
+import type { Stepper } from './hold.js';
+import { Injections, injectable } from './inject.js';
 import type { ItemKind, Observer } from './observer.js';
 
 /** Readinesses that one wait may bring: with more, one turn would keep timers and the runtime waiting. */
@@ -18,6 +21,8 @@ export interface ReactorOptions {
   onError?: (error: unknown, kind: ItemKind) => void;
   /** Is told everything that happens. */
   observer?: Observer;
+  /** Is asked before each item, and may hold the reactor there: see docs/turn.md. */
+  stepper?: Stepper;
   /** Poison the shared read buffer after each `data` call, so that a handler that keeps it fails at once. */
   development?: boolean;
   /** Bound of readinesses per wait, 1 to 65,536; 512 unless given. */
@@ -27,12 +32,21 @@ export interface ReactorOptions {
 /** Checks and completes the options. Throws `ERR_ARGUMENT`. */
 export function readOptions(options: ReactorOptions) {
   checkObject('options', options);
-  const { kernel = nativeKernel, observer = null, onError = null, eventsMax = EVENTS_MAX } = options;
+  const { kernel = nativeKernel, observer = null, stepper = null } = options;
+  const { onError = null, eventsMax = EVENTS_MAX } = options;
   checkObject('options.kernel', kernel);
   if (observer !== null) checkObject('options.observer', observer);
+  if (stepper !== null) {
+    checkObject('options.stepper', stepper);
+    checkFunction('options.stepper.hold', (stepper as { hold: unknown }).hold);
+  }
   if (onError !== null) checkFunction('options.onError', onError);
   checkInteger('options.eventsMax', eventsMax, 1, 65_536);
   const kind = checkPollerKind('options.poller', options.poller, kernel);
   const development = options.development ?? process.env['UNDERLOOP_DEVELOPMENT'] === '1';
-  return { kernel, kind, observer, onError, eventsMax, development };
+  // Whoever looks at the system calls stands between the reactor and its kernel; nobody does without being asked to.
+  const observed = observer === null ? kernel : observedKernel(kernel, observer);
+  const injections = stepper === null ? null : new Injections();
+  const seam = injections === null ? observed : injectable(kernel, observed, observer, injections);
+  return { kernel: seam, kind, observer, stepper, injections, onError, eventsMax, development };
 }

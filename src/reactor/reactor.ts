@@ -1,16 +1,18 @@
 // The reactor: one thread, one wait, then one call after another. docs/turn.md is its specification.
 
-import { SystemError, UnderloopError } from '../errors.js';
+import { SystemError, UnderloopError, busy } from '../errors.js';
 import { checkFd, checkFunction, checkMs, checkObject, checkTask } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { observedKernel } from '../kernel/observed.js';
 import { checkInterest, openPoller, triggerFlags } from '../poller/checks.js';
-import { ALWAYS_REPORTED, EVENT_STRIDE, NONE, READABLE, READ_CLOSED } from '../poller/poller.js';
+import { EVENT_STRIDE } from '../poller/poller.js';
 import type { KernelPoller, Trigger } from '../poller/poller.js';
+import { Hold } from './hold.js';
 import { hostFor, type Host } from './host.js';
-import { timeoutReason, type ItemKind, type Observer } from './observer.js';
+import type { Step } from './next.js';
+import { tellReadinesses, timeoutReason, type ItemKind, type Observer } from './observer.js';
 import { readOptions, type ReactorOptions } from './options.js';
 import { Registry } from './registry.js';
+import { steps } from './steps.js';
 import { FLUSH, RunQueue, type Source, type Task } from './run-queue.js';
 import { TimerHeap, type Timer } from './timer-heap.js';
 import { Watch, type WatchHandler } from './watch.js';
@@ -33,28 +35,30 @@ export class Reactor implements Disposable {
   private readonly posted = new RunQueue('posted');
   private readonly deferred = new RunQueue('deferred');
   private readonly closed = new RunQueue('closed');
-  private readonly queues = [this.posted, this.deferred, this.closed];
+  /** @internal */ readonly queues = [this.posted, this.deferred, this.closed];
   // What this turn still has to do at its end.
-  private readonly flushes = new RunQueue('flush');
+  /** @internal */ readonly flushes = new RunQueue('flush');
 
   // The batch, beside what each queue says is left of it: timers that are due, and what the kernel reported.
-  private readonly due: Timer[] = [];
-  private dueNext = 0;
-  private readonly events: Int32Array;
+  /** @internal */ readonly due: Timer[] = [];
+  /** @internal */ dueNext = 0;
+  /** @internal */ readonly events: Int32Array;
   private readonly rawFlags: Int32Array | null; // what the poller itself said of each event: for the observer
-  private eventNext = 0;
-  private eventEnd = 0;
+  /** @internal */ eventNext = 0;
+  /** @internal */ eventEnd = 0;
 
-  private turnNumber = 0;
+  /** @internal */ turnNumber = 0;
   /** Whether an item is being dispatched. @internal */ dispatching = false;
   private open = true;
-  private host: Host | null = null;
-  private finish: ((error?: Error) => void) | null = null; // settles what run() returned
+  /** Where a stepper may hold the reactor. @internal */ hold: Hold | null = null;
+  /** @internal */ host: Host | null = null;
+  /** @internal */ finish: ((error?: Error) => void) | null = null; // settles what run() returned
 
   /** Throws `ERR_ARGUMENT` for wrong options, a `SystemError` when the system refuses a poller (EMFILE). */
   constructor(options: ReactorOptions = {}) {
-    const { kernel, kind, observer, onError, eventsMax, development } = readOptions(options);
-    this.kernel = observer === null ? kernel : observedKernel(kernel, observer);
+    const read = readOptions(options);
+    const { kernel, kind, observer, stepper, injections, onError, eventsMax, development } = read;
+    this.kernel = kernel;
     this.observer = observer;
     this.poller = openPoller(kernel, kind);
     this.registry = new Registry(this.poller, observer);
@@ -63,6 +67,7 @@ export class Reactor implements Disposable {
     this.rawFlags = observer === null ? null : (this.poller.rawFlags?.(eventsMax) ?? null);
     this.onError = onError;
     this.development = development;
+    if (stepper !== null) this.hold = new Hold(this, stepper, injections);
     this.observer?.reactorOpened(this);
   }
 
@@ -73,6 +78,7 @@ export class Reactor implements Disposable {
    * Returns how many items it dispatched. For loops of your own; {@link run} lives beside the runtime.
    */
   turn(maxWaitMs = Infinity): number {
+    if (this.hold !== null) return this.hold.turn(maxWaitMs); // a stepper is asked before each item
     this.collect(maxWaitMs);
     let dispatched = 0;
     while (this.dispatchNext()) dispatched++;
@@ -136,18 +142,11 @@ export class Reactor implements Disposable {
 
   /** A readiness counts only while its registration lives, and only for what is asked for now. */
   private dispatchReadiness(at: number): void {
-    const slot = this.events[at];
-    const generation = this.events[at + 1];
-    const reported = this.events[at + 2];
-    let readiness = 0;
-    if (this.registry.isCurrent(slot, generation)) {
-      const interest = this.registry.interest(slot);
-      // Nobody asks for hang-ups and errors: they come with any interest. The peer's FIN comes with READABLE.
-      if (interest !== NONE) readiness = reported & (interest | ALWAYS_REPORTED);
-      if ((interest & READABLE) !== 0) readiness |= reported & READ_CLOSED;
-    }
-    if (readiness === 0) this.observer?.stale(slot, generation, reported);
-    else this.runItem('readiness', this.registry.source(slot) as Source, readiness, this.registry.fd(slot));
+    const { events, registry } = this;
+    const slot = events[at];
+    const readiness = registry.readinessNow(slot, events[at + 1], events[at + 2]);
+    if (readiness === 0) this.observer?.stale(slot, events[at + 1], events[at + 2]);
+    else this.runItem('readiness', registry.source(slot) as Source, readiness, registry.fd(slot));
   }
 
   /** The only place from which user code is called: step point, trace point and fault boundary. */
@@ -196,7 +195,7 @@ export class Reactor implements Disposable {
 
   /** Ends {@link run} when the current turn is over. Registrations stay; run() may be called again. */
   stop(): void {
-    this.end();
+    if (this.hold?.stopAfterTurn() !== true) this.end();
   }
 
   /** For host.ts: ends {@link run}, with an error if the turn itself failed (its wait). @internal */
@@ -205,6 +204,11 @@ export class Reactor implements Disposable {
     if (this.finish !== null) this.observer?.resumed('run');
     this.finish?.(error);
     this.finish = null;
+  }
+
+  /** Runs as {@link run} does, item by item: describes each, and runs it when the next is asked for. */
+  steps(): AsyncGenerator<Step, void, undefined> {
+    return steps(this);
   }
 
   /** Whether something keeps the reactor going. */
@@ -282,7 +286,7 @@ export class Reactor implements Disposable {
   /** Closes all that it owns: connections, listeners, watches, its poller. No callback follows. */
   close(): void {
     if (!this.open) return;
-    this.stop();
+    this.end();
     for (const slot of this.registry.slots()) this.registry.source(slot)?.dispose?.();
     this.registry.close();
     this.open = false;
@@ -311,24 +315,16 @@ export class Reactor implements Disposable {
     return this.posted.length + this.deferred.length + this.closed.length;
   }
 
-  /** Items of this turn's batch that were not dispatched yet. */
-  private get batchLeft(): number {
+  /** Items of this turn's batch that were not dispatched yet. @internal */
+  get batchLeft(): number {
     const ready = (this.eventEnd - this.eventNext) / EVENT_STRIDE;
     const tasks = this.posted.left + this.deferred.left + this.closed.left + this.flushes.length;
     return this.due.length - this.dueNext + ready + tasks;
   }
 
   private tellBatch(observer: Observer, count: number): void {
-    const { events, registry, rawFlags } = this;
-    for (let i = 0; i < this.eventEnd; i += EVENT_STRIDE) {
-      const fd = registry.isCurrent(events[i], events[i + 1]) ? registry.fd(events[i]) : -1;
-      const raw = rawFlags === null ? 0 : rawFlags[i / EVENT_STRIDE];
-      observer.readiness(fd, events[i + 2], events[i], events[i + 1], raw);
-    }
+    const { events, eventEnd, registry, rawFlags } = this;
+    tellReadinesses(observer, registry, events, eventEnd, rawFlags);
     observer.batch(this.due.length, count, this.posted.left, this.deferred.left, this.closed.left);
   }
-}
-
-function busy(text: string): UnderloopError {
-  return new UnderloopError('ERR_BUSY', text);
 }

@@ -2,7 +2,7 @@
 
 import { SystemError, UnderloopError } from '../errors.js';
 import { EBADF, EEXIST, ENOENT, ENOSPC, ENOTSUP, EPERM, ERANGE } from '../kernel/errno.js';
-import { INTEREST_MASK, NONE, READABLE } from '../poller/poller.js';
+import { ALWAYS_REPORTED, INTEREST_MASK, NONE, READABLE, READ_CLOSED } from '../poller/poller.js';
 import type { KernelPoller } from '../poller/poller.js';
 import type { InterestChange, Observer } from './observer.js';
 
@@ -130,6 +130,16 @@ export class Registry<Source> {
   /** Whether the token still names the registration that it was given for. */
   isCurrent(slot: number, generation: number): boolean {
     return slot < this.used && this.generations[slot] === generation && this.sources[slot] !== null;
+  }
+
+  /** What of a reported readiness counts now; 0: its registration has gone, or nobody asks for it any more. */
+  readinessNow(slot: number, generation: number, reported: number): number {
+    if (!this.isCurrent(slot, generation)) return 0;
+    const interest = this.interests[slot] & INTEREST_MASK;
+    if (interest === NONE) return 0;
+    // Nobody asks for hang-ups and errors: they come with any interest. The peer's FIN comes with READABLE.
+    const asked = interest | ALWAYS_REPORTED | ((interest & READABLE) !== 0 ? READ_CLOSED : 0);
+    return reported & asked;
   }
 
   source(slot: number): Source | null {

@@ -46,6 +46,11 @@ export class RunQueue {
     this.left = Math.min(this.size, max);
   }
 
+  /** The task `index` places behind the oldest. Call it only when {@link length} is above that. */
+  peek(index: number): Task {
+    return this.tasks[(this.head + index) & this.mask] as Task;
+  }
+
   /** The oldest task of the batch. Call it only when {@link left} is above 0. */
   next(): Task {
     this.left--;

@@ -41,13 +41,13 @@ export async function exportTrace(
   try {
     let chunk = '';
     const flush = async (): Promise<void> => {
-      if (failures[0] !== undefined) throw failures[0];
+      if (failures.length > 0) throw failures[0];
       const goesOn = writable.write(chunk);
       chunk = '';
       // A stream that is destroyed meanwhile (a closed pipe) never drains.
       if (!goesOn && !writable.destroyed)
         await Promise.race([once(writable, 'drain'), once(writable, 'close')]);
-      if (failures[0] !== undefined) throw failures[0];
+      if (failures.length > 0) throw failures[0];
     };
     for (const line of traceLines(trace, format)) {
       chunk += `${line}\n`;

@@ -1,0 +1,85 @@
+// Results that a stepper puts into the next system calls: a kernel seam in front of another, made only for a stepper.
+
+import { constants } from 'node:os';
+import { argumentError, checkFd, checkInteger } from '../errors.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { Observer } from './observer.js';
+
+const CALLS = ['socket', 'accept', 'connect', 'recv', 'send', 'shutdown', 'setOption', 'getOption'] as const;
+
+/** The calls that can get a result of a stepper's. `send` stands for both ways of sending. */
+export type InjectableCall = (typeof CALLS)[number];
+
+/** A negative errno; or, for recv and send, a bound of the bytes that this call transfers. */
+export type InjectedResult = number | { readonly bytesMax: number };
+
+interface Injection {
+  readonly call: InjectableCall;
+  readonly result: InjectedResult;
+  readonly fd: number | undefined;
+}
+
+/** What has been asked for and not happened yet, oldest first. */
+export class Injections {
+  private readonly waiting: Injection[] = [];
+
+  add(call: InjectableCall, result: InjectedResult, fd?: number): void {
+    if (!CALLS.includes(call)) throw argumentError('call', `one of ${CALLS.join(', ')}`, call);
+    if (fd !== undefined) checkFd('fd', fd);
+    if (typeof result === 'number') checkInteger('result', result, -4095, -1);
+    else if (call !== 'recv' && call !== 'send') throw argumentError('result', 'a negative errno', result);
+    else checkInteger('result.bytesMax', result.bytesMax, 1, 2 ** 31 - 1);
+    this.waiting.push({ call, result, fd });
+  }
+
+  /** The oldest one for this call, which is thereby used up. */
+  take(call: InjectableCall, fd: unknown): InjectedResult | undefined {
+    const at = this.waiting.findIndex((one) => one.call === call && (one.fd === undefined || one.fd === fd));
+    return at < 0 ? undefined : this.waiting.splice(at, 1)[0]?.result;
+  }
+}
+
+type Method = (...args: unknown[]) => unknown;
+
+/**
+ * A kernel whose calls give what `injections` says, and else what `observed` gives. `real` is the same kernel without the
+ * observer, which is told of an injected result as if the system had given it.
+ */
+export function injectable(
+  real: Kernel,
+  observed: Kernel,
+  observer: Observer | null,
+  injections: Injections,
+): Kernel {
+  const { name, buffer, pollerKinds } = real;
+  const methods: Record<string, Method> = {};
+  const others = ['now', 'openPoller', 'bind', 'listen', 'close', 'localAddress', 'peerAddress'] as const;
+  for (const other of [...others, 'socketPair', 'openReserve'] as const) {
+    methods[other] = (...args) => (observed[other] as Method)(...args);
+  }
+  const cover = (method: 'sendBytes' | InjectableCall, call: InjectableCall): void => {
+    methods[method] = (...args) => {
+      const injected = injections.take(call, args[0]);
+      if (injected === undefined) return (observed[method] as Method)(...args);
+      let result: unknown = injected;
+      if (typeof injected !== 'number') {
+        const length = Math.min(args.at(-1) as number, injected.bytesMax);
+        result = (real[method] as Method)(...args.slice(0, -1), length);
+      }
+      const [a, b] = [args.at(-2), args.at(-1)].map((value) => (typeof value === 'number' ? value : 0));
+      observer?.call(
+        method,
+        args,
+        result,
+        args[0] as number,
+        args.length > 1 ? a : 0,
+        args.length > 1 ? b : 0,
+      );
+      // The native kernel never shows an EINTR: it makes the call again.
+      return result === -constants.errno.EINTR ? (observed[method] as Method)(...args) : result;
+    };
+  };
+  for (const call of CALLS) cover(call, call);
+  cover('sendBytes', 'send');
+  return { name, buffer, pollerKinds, ...methods } as unknown as Kernel;
+}

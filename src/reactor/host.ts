@@ -154,7 +154,9 @@ class RuntimeHost implements Host {
   private turnOf(reactor: Reactor, maxWaitMs: number): number {
     if (!reactor.alive || this.held.has(reactor)) return 0;
     try {
-      return reactor.turn(maxWaitMs);
+      const dispatched = reactor.turn(maxWaitMs);
+      // A stepper that holds it was called, and what that has promised needs the drain.
+      return this.held.has(reactor) ? dispatched + 1 : dispatched;
     } catch (error) {
       reactor.end(error as Error); // not a handler's error: the wait failed, and would fail again for ever
       return 1; // settling run()'s promise is work, too

@@ -322,7 +322,7 @@ describe('injected results, on real sockets', () => {
 
 describe('steps()', () => {
   test('describes each item of real sockets before it runs, and leaves nothing out', async () => {
-    const began: unknown[] = [];
+    const began: unknown[][] = [];
     const observer = new SilentObserver();
     // The host's own registrations are no part of the program, and not stepped through.
     observer.itemBegin = (kind, item, fd, readiness) => {
@@ -350,13 +350,14 @@ describe('steps()', () => {
         },
       );
     }
-    const steps: unknown[] = [];
+    const steps: unknown[][] = [];
     for await (const step of reactor.steps()) {
-      expect(began).toHaveLength(steps.length);
+      expect(began.length).toBe(steps.length);
       if (!step.stale) steps.push([step.kind, step.task, step.fd, step.readiness]);
     }
     expect(got).toBe('hello'.repeat(4));
-    expect(steps).toEqual(began);
+    const differing = steps.findIndex((step, i) => step.some((value, j) => value !== began[i]?.[j]));
+    expect([steps.length, differing]).toEqual([began.length, -1]);
   });
   test('lives beside the runtime: its timers go on while the reactor waits and while it is held', async () => {
     const reactor = new Reactor();

@@ -25,7 +25,7 @@ const DISTURBED = 0.05;
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 const node = (script, ...args) => ({ command: [process.execPath, path(script), ...args] });
-const reactor = (...args) => ({
+export const reactorServer = (...args) => ({
   ...node('servers/reactor.js', ...args),
   needs: { file: path('../dist/index.js'), reason: 'dist/index.js is missing: npm run build' },
 });
@@ -35,10 +35,10 @@ const SERVERS = {
   [BASELINE_AGAIN]: { command: [limitProgram('epoll_echo')] },
   'c-epoll-edge': { command: [limitProgram('epoll_echo'), '-e'] },
   'c-threads': { command: [limitProgram('threads_echo'), '-s', '64'] },
-  reactor: reactor('--poller', 'epoll'),
-  'reactor-turn': reactor('--poller', 'epoll', '--flush', 'turn'),
-  'reactor-edge': reactor('--poller', 'epoll', '--trigger', 'edge'),
-  'reactor-poll': reactor('--poller', 'poll'),
+  reactor: reactorServer('--poller', 'epoll'),
+  'reactor-turn': reactorServer('--poller', 'epoll', '--flush', 'turn'),
+  'reactor-edge': reactorServer('--poller', 'epoll', '--trigger', 'edge'),
+  'reactor-poll': reactorServer('--poller', 'poll'),
   'node-net': node('servers/node-net.js'),
 };
 
@@ -103,6 +103,7 @@ async function load(server, cell, cpu, warmupMs, durationMs) {
 
 /** One cell: all servers up at once, but only one under load at a time. */
 async function runCell(name, options, pinning, random, progress) {
+  const { baseline, known } = options;
   const cell = CELLS[name];
   const clientCpu = cell.oneCore ? pinning.serverCpu : pinning.clientCpu;
   const entries = options.servers.map((serverName) => ({
@@ -124,7 +125,7 @@ async function runCell(name, options, pinning, random, progress) {
 
   try {
     for (const entry of entries) {
-      const { command, needs } = SERVERS[entry.name];
+      const { command, needs } = known[entry.name];
       if (needs !== undefined && !existsSync(needs.file)) {
         entry.skipped = needs.reason;
         continue;
@@ -149,7 +150,7 @@ async function runCell(name, options, pinning, random, progress) {
   } finally {
     await Promise.all(entries.map((entry) => entry.server?.stop()));
   }
-  const baselineRuns = entries.find((entry) => entry.name === BASELINE).runs;
+  const baselineRuns = entries.find((entry) => entry.name === baseline).runs;
   return {
     name,
     ...cell,
@@ -188,22 +189,22 @@ function limitOf(serverBusy, clientBusy, cell) {
 }
 
 /**
- * Runs the cells that `options` name.
+ * Runs the cells that `options` name, with servers of the table `known`; ratios are to `baseline`.
  * @param {ReturnType<typeof parseOptions>} options
  * @param {ReturnType<typeof choosePinning>} pinning
  * @param {Progress} progress
  */
-export async function runEcho(options, pinning, progress) {
-  const servers = options.servers.includes(BASELINE) ? options.servers : [BASELINE, ...options.servers];
+export async function runEcho(options, pinning, progress, known = SERVERS, baseline = BASELINE) {
+  const servers = options.servers.includes(baseline) ? options.servers : [baseline, ...options.servers];
   const random = seededRandom(options.seed);
   const cells = [];
   for (const [index, name] of options.cells.entries()) {
     progress.line(`cell ${index + 1} of ${options.cells.length}: ${CELLS[name].title}`);
-    cells.push(await runCell(name, { ...options, servers }, pinning, random, progress));
+    cells.push(await runCell(name, { ...options, servers, known, baseline }, pinning, random, progress));
   }
   progress.clear();
   const { rounds, durationMs, warmupMs, seed } = options;
-  return { rounds, durationMs, warmupMs, roundWarmupMs: ROUND_WARMUP_MS, seed, baseline: BASELINE, cells };
+  return { rounds, durationMs, warmupMs, roundWarmupMs: ROUND_WARMUP_MS, seed, baseline, cells };
 }
 
 /** Whether a server failed; one that was skipped did not. @param {Awaited<ReturnType<typeof runEcho>>} echo */
@@ -213,13 +214,13 @@ export const echoFailed = (echo) =>
 const percent = (share) => `${(share * 100).toFixed(0)}%`;
 const ratioText = (ratio) => ratio.toFixed(3);
 
-function formatServer({ name, summary }) {
+function formatServer({ name, summary }, baseline) {
   if (summary === null) return [name, '-', '-', '-', '-', '-', '-', '-', '-'];
   const { cpuRatio } = summary;
   const interval = cpuRatio?.interval;
   const compared =
-    name === BASELINE || cpuRatio === null
-      ? [name === BASELINE ? '1' : '-', '-', '-']
+    name === baseline || cpuRatio === null
+      ? [name === baseline ? '1' : '-', '-', '-']
       : [
           ratioText(cpuRatio.median),
           interval ? `${ratioText(interval.low)}-${ratioText(interval.high)}` : '-',
@@ -237,8 +238,8 @@ function formatServer({ name, summary }) {
 }
 
 /** What the A/A pair says about this cell: how small a difference may still be noise. */
-function formatAgainstItself(cell) {
-  const ratio = cell.servers.find((server) => server.name === BASELINE_AGAIN)?.summary?.cpuRatio;
+function formatAgainstItself(cell, baseline) {
+  const ratio = cell.servers.find((server) => server.name === `${baseline}-again`)?.summary?.cpuRatio;
   if (!ratio) return [];
   const { low, high } = ratio.interval ?? { low: ratio.min, high: ratio.max };
   const noise = Math.max(Math.abs(low - 1), Math.abs(high - 1));
@@ -262,7 +263,7 @@ function formatDisturbance(cell) {
   ];
 }
 
-function formatCell(cell) {
+function formatCell(cell, baseline) {
   const heading = [
     'server',
     'CPU ratio',
@@ -274,12 +275,15 @@ function formatCell(cell) {
     'client',
     'limited by',
   ];
-  const lines = [cell.title, formatTable([heading, ...cell.servers.map(formatServer)])];
+  const lines = [
+    cell.title,
+    formatTable([heading, ...cell.servers.map((server) => formatServer(server, baseline))]),
+  ];
   for (const { name, failure, skipped, runs } of cell.servers) {
     if (failure !== null) lines.push(`${name} FAILED after ${runs.length} rounds: ${failure}`);
     if (skipped !== null) lines.push(`${name} was skipped: ${skipped}`);
   }
-  return [...lines, ...formatAgainstItself(cell), ...formatDisturbance(cell)].join('\n');
+  return [...lines, ...formatAgainstItself(cell, baseline), ...formatDisturbance(cell)].join('\n');
 }
 
 /** @param {Awaited<ReturnType<typeof runEcho>>} echo */
@@ -290,7 +294,7 @@ export function formatEcho(echo) {
   return [
     `Echo: server CPU time per message, as a ratio to ${echo.baseline} in the same round; medians of ${echo.rounds} rounds ` +
       `of ${echo.durationMs} ms, order shuffled with seed ${echo.seed}. Every reply was verified.`,
-    ...echo.cells.map(formatCell),
+    ...echo.cells.map((cell) => formatCell(cell, echo.baseline)),
     ...(echo.rounds < INTERVAL_ROUNDS_MIN
       ? [`Fewer than ${INTERVAL_ROUNDS_MIN} rounds: the range is shown, and no 95% interval can be.`]
       : []),

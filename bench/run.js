@@ -12,14 +12,16 @@ import { formatModels, modelsFailed, runModels } from './models.js';
 import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
 import { formatTimers, runTimers, timersFailed } from './timers.js';
+import { formatTrace, runTrace, traceFailed } from './trace.js';
 
-const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers'] };
+const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace'] };
 
 const PARTS = {
   echo: { run: runEcho, format: formatEcho, failed: echoFailed },
   beside: { run: runBeside, format: formatBeside, failed: besideFailed },
   models: { run: runModels, format: formatModels, failed: modelsFailed },
   allocations: { run: runAllocations, format: formatAllocations, failed: allocationsFailed },
+  trace: { run: runTrace, format: formatTrace, failed: traceFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
   timers: { run: runTimers, format: formatTimers, failed: timersFailed },
 };

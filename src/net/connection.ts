@@ -241,6 +241,14 @@ export class Connection<Context = unknown> implements Source, Disposable {
     }
   }
 
+  /** @internal */
+  handlerFor(readiness: number): unknown {
+    const { handlers } = this.service;
+    if (readiness === 0) return handlers.close;
+    if ((this.flags & CONNECTING) !== 0) return handlers.open;
+    return (readiness & WRITABLE) !== 0 ? handlers.drain : (handlers.data ?? handlers.readClosed);
+  }
+
   private ready(readiness: number): void {
     if (readiness === FLUSH) {
       this.flags &= ~FLUSH_QUEUED;

@@ -159,6 +159,11 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     }
   }
 
+  /** @internal */
+  handlerFor(): unknown {
+    return this.handlers.open;
+  }
+
   private accept(fd: number): void {
     let connection: Connection<Context>;
     try {

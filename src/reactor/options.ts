@@ -7,6 +7,7 @@ import { checkPollerKind } from '../poller/checks.js';
 import type { PollerKind } from '../poller/poller.js';
 import { observedKernel } from '../kernel/observed.js';
 import type { Stepper } from './hold.js';
+import { instrumented } from './instrument.js';
 import { Injections, injectable } from './inject.js';
 import type { ItemKind, Observer } from './observer.js';
 
@@ -30,8 +31,9 @@ export interface ReactorOptions {
 }
 
 /** Checks and completes the options. Throws `ERR_ARGUMENT`. */
-export function readOptions(options: ReactorOptions) {
-  checkObject('options', options);
+export function readOptions(given: ReactorOptions) {
+  checkObject('options', given);
+  const options = instrumented(given);
   const { kernel = nativeKernel, observer = null, stepper = null } = options;
   const { onError = null, eventsMax = EVENTS_MAX } = options;
   checkObject('options.kernel', kernel);

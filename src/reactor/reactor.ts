@@ -28,7 +28,7 @@ export class Reactor implements Disposable {
   readonly development: boolean;
   onError: ((error: unknown, kind: ItemKind) => void) | null;
   /** @internal */ readonly registry: Registry<Source>;
-  private readonly timers: TimerHeap;
+  /** @internal */ readonly timers: TimerHeap;
   /** @internal */ readonly observer: Observer | null;
 
   // What waits for a later turn, in the order in which a batch runs it.

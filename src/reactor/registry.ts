@@ -151,6 +151,13 @@ export class Registry<Source> {
   interest(slot: number): number {
     return this.interests[slot] & INTEREST_MASK;
   }
+  /** EDGE, ONESHOT, ... as it was registered. */
+  trigger(slot: number): number {
+    return this.triggers[slot];
+  }
+  isReferenced(slot: number): boolean {
+    return this.referencedSlots[slot] === 1;
+  }
   generation(slot: number): number {
     return this.generations[slot];
   }

@@ -10,6 +10,8 @@ export interface Runnable {
   run(value: number): void;
   /** What an observer calls it, as a function has a name; without it, the name of its class. */
   readonly name?: string;
+  /** The program's own function that `value` will call, where there is one: a stepper shows its source. */
+  handlerFor?(value: number): unknown;
 }
 
 /** What a registration calls when its fd is ready. `dispose` closes it when the whole reactor is closed. */

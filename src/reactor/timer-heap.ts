@@ -56,6 +56,10 @@ export class Timer implements Runnable {
     this.callback = null;
     if (callback !== null) callback();
   }
+  /** @internal */
+  handlerFor(): unknown {
+    return this.callback;
+  }
 
   [Symbol.dispose](): void {
     this.cancel();
@@ -107,6 +111,11 @@ export class TimerHeap {
       this.remove(first);
       due.push(first);
     }
+  }
+
+  /** The pending timers that are due next, at most `max`, in their order. For whoever looks: it sorts a copy. */
+  soonest(max: number): Timer[] {
+    return this.timers.toSorted((a, b) => (before(a, b) ? -1 : 1)).slice(0, max);
   }
 
   private siftUp(timer: Timer, place: number): void {

@@ -68,6 +68,10 @@ export class Watch implements Source, Disposable {
     this.handler(readiness, this);
   }
   /** @internal */
+  handlerFor(): unknown {
+    return this.handler;
+  }
+  /** @internal */
   dispose(): void {
     this.close();
   }

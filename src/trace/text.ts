@@ -15,6 +15,7 @@ const REASONS = {
 
 // Not util.getSystemErrorMap(): that knows no EINPROGRESS.
 const ERROR_NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+ERROR_NAMES.set(constants.errno.EAGAIN, 'EAGAIN'); // not its other name, EWOULDBLOCK
 
 /** Lines, without their line ends. */
 export function* textLines(trace: TraceReader): Generator<string, void, undefined> {
@@ -23,14 +24,11 @@ export function* textLines(trace: TraceReader): Generator<string, void, undefine
   if (header.lost > 0) yield `# the ring has overwritten the ${String(header.lost)} records before this`;
   let poller = '';
   let firstNs = -1;
-  let beganNs = 0;
+  const took = new Took();
   for (const event of trace) {
     if (firstNs < 0) firstNs = event.timeNs;
     if (event.type === 'reactorOpened') poller = event.poller;
-    const tookNs = event.timeNs - beganNs;
-    if (event.type === 'itemBegin' || event.type === 'waitBegin' || event.type === 'drainBegin') {
-      beganNs = event.timeNs;
-    }
+    const tookNs = took.ns(event);
     const ms = ((event.timeNs - firstNs) / 1e6).toFixed(6).padStart(14);
     const line = describeEvent(event, poller, tookNs);
     if (line !== '') yield `${ms}  ${line}`;
@@ -39,8 +37,20 @@ export function* textLines(trace: TraceReader): Generator<string, void, undefine
     yield '# the end of the trace is missing: the recording process was ended while it wrote';
 }
 
-/** Empty for what is said by its neighbours. */
-function describeEvent(event: TraceEvent, poller: string, tookNs: number): string {
+/** How long items, waits and drains took: give it every event. */
+export class Took {
+  private beganNs = 0;
+
+  /** Since the last beginning. */
+  ns({ type, timeNs }: TraceEvent): number {
+    const tookNs = timeNs - this.beganNs;
+    if (type === 'itemBegin' || type === 'waitBegin' || type === 'drainBegin') this.beganNs = timeNs;
+    return tookNs;
+  }
+}
+
+/** One event in words; empty for what is said by its neighbours. `tookNs`: since its beginning, for what ends. */
+export function describeEvent(event: TraceEvent, poller: string, tookNs: number): string {
   const took = `after ${(tookNs / 1000).toFixed(1)} us`;
   switch (event.type) {
     case 'reactorOpened':

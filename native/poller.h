@@ -75,7 +75,7 @@ class Poller {
   }
   uint32_t* raw_ = nullptr;
   int raw_capacity_ = 0;  // 0: nobody asks
-  bool woken_ = false;  // each Wait sets it
+  bool woken_ = false;    // each Wait sets it
 };
 
 // What of a mechanism can be opened here, best first.

@@ -5,7 +5,9 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { SystemError, UnderloopError } from '../errors.js';
 import { compareCommand } from './compare.js';
+import { stepCommand } from './step.js';
 import { tourCommand } from './tour.js';
+import { traceCommand } from './trace.js';
 import { EXIT } from './exit.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -13,8 +15,9 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 };
 
 const program = new Command('underloop')
-  .description('An event loop you can see through: compares ways of serving many sockets, on this machine.')
+  .description('An event loop you can see through.')
   .version(version)
+  .enablePositionalOptions() // what follows the script of `step` is the script's own
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
   .addHelpText(
@@ -25,11 +28,14 @@ Examples:
   $ underloop compare idle                      what an idle connection costs, model by model
   $ underloop compare wait                      five requests of 2 s: 10 s or 2 s
   $ underloop compare echo --models threads,epoll,node
+  $ underloop step examples/echo-reactor.js     hold the loop between two readiness events
+  $ underloop trace export app.trace            what a recorded reactor did
 
 Exit status: 0 all well; 1 something failed, and the report says what; 2 a mistake in the arguments;
 130 interrupted (the report of what was measured is still printed).`,
   );
-for (const make of [compareCommand, tourCommand]) program.addCommand(make().exitOverride());
+for (const make of [compareCommand, stepCommand, traceCommand, tourCommand])
+  program.addCommand(make().exitOverride());
 
 try {
   await program.parseAsync();

@@ -28,7 +28,8 @@ function wrong(message: string): UnderloopError {
 }
 
 function whole(text: string | undefined, what: string): number {
-  if (text === undefined || !/^\d+$/.test(text)) throw wrong(`${what} must be a whole number; got ${String(text)}`);
+  if (text === undefined || !/^\d+$/.test(text))
+    throw wrong(`${what} must be a whole number; got ${String(text)}`);
   return Number(text);
 }
 

@@ -57,7 +57,13 @@ export class EventKeeper extends SilentObserver {
   override readiness(fd: number, readiness: number, slot: number, generation: number, raw: number): void {
     this.keep({ type: 'readiness', fd, readiness, slot, generation, raw });
   }
-  override batch(timers: number, readinesses: number, posted: number, deferred: number, closed: number): void {
+  override batch(
+    timers: number,
+    readinesses: number,
+    posted: number,
+    deferred: number,
+    closed: number,
+  ): void {
     this.keep({ type: 'batch', timers, readinesses, posted, deferred, closed });
   }
   override itemBegin(kind: ItemKind, item: Task | Timer, fd: number, readiness: number): void {
@@ -77,7 +83,13 @@ export class EventKeeper extends SilentObserver {
   override stale(slot: number, generation: number, readiness: number): void {
     this.keep({ type: 'stale', slot, generation, readiness });
   }
-  override interest(change: InterestChange, fd: number, interest: number, slot: number, generation: number): void {
+  override interest(
+    change: InterestChange,
+    fd: number,
+    interest: number,
+    slot: number,
+    generation: number,
+  ): void {
     this.keep({ type: 'interest', change, fd, interest, slot, generation });
   }
   override timerSet(timer: Timer): void {
@@ -90,7 +102,14 @@ export class EventKeeper extends SilentObserver {
     this.threw = true;
     this.keep({ type: 'error', kind, message: error instanceof Error ? error.message : inspect(error) });
   }
-  override call(name: string, args: readonly unknown[], result: unknown, fd: number, a: number, b: number): void {
+  override call(
+    name: string,
+    args: readonly unknown[],
+    result: unknown,
+    fd: number,
+    a: number,
+    b: number,
+  ): void {
     const words = args.filter((one) => typeof one === 'object' && one !== null && !ArrayBuffer.isView(one));
     const text = words.map((one) => inspect(one, { breakLength: Infinity, depth: 1 })).join(', ');
     this.keep({ type: 'call', name, result: typeof result === 'number' ? result : 0, fd, a, b, text });

@@ -212,7 +212,13 @@ class Puppet extends EventKeeper implements Stepper {
     const nowMs = performance.now();
     if (nowMs - this.beatMs < BEAT_MS) return;
     this.beatMs = nowMs;
-    this.inside.tell({ type: 'beat', reactor: this.number, turn: next.turn, items: this.items, name: next.name });
+    this.inside.tell({
+      type: 'beat',
+      reactor: this.number,
+      turn: next.turn,
+      items: this.items,
+      name: next.name,
+    });
   }
 
   private tellState(reason: HeldState['reason'], breakpoint: number): void {

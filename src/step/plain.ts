@@ -25,6 +25,8 @@ export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly holds: number;
+  /** It was ended by us: quit, the bound of holds, or an abort. */
+  readonly stopped: boolean;
 }
 
 /** Steps a script to its end. Resolves when it has ended. */
@@ -67,7 +69,9 @@ class PlainRun {
     });
     const timer = setInterval(() => this.lookAtSilence(), SILENCE_MS / 2);
     session.on('message', (message) => this.hear(message));
-    session.on('output', (stream, text) => this.print({ type: 'output', stream, text }, [...prefixed('| ', text)]));
+    session.on('output', (stream, text) =>
+      this.print({ type: 'output', stream, text }, [...prefixed('| ', text)]),
+    );
     return new Promise((resolve, reject) => {
       session.on('ended', ({ code, signal, error }) => {
         clearInterval(timer);
@@ -79,7 +83,7 @@ class PlainRun {
         }
         const how = signal === null ? `with exit status ${String(code)}` : `by ${signal}`;
         this.print({ type: 'ended', code, signal }, [`== the program has ended ${how}`]);
-        resolve({ code, signal, holds: this.holds });
+        resolve({ code, signal, holds: this.holds, stopped: session.stopping });
       });
     });
   }
@@ -116,7 +120,9 @@ class PlainRun {
     this.holds++;
     this.print(held, narrate(held));
     if (this.holds >= this.options.holdsMax) {
-      this.print({ type: 'limit', holds: this.holds }, [`== held ${String(this.holds)} times: that was asked for`]);
+      this.print({ type: 'limit', holds: this.holds }, [
+        `== held ${String(this.holds)} times: that was asked for`,
+      ]);
       void this.session.stop();
       return;
     }
@@ -145,7 +151,9 @@ class PlainRun {
         }
         if (command !== null) session.send(command);
       } catch (error) {
-        this.print({ type: 'refused', message: (error as Error).message }, [`!! ${(error as Error).message}`]);
+        this.print({ type: 'refused', message: (error as Error).message }, [
+          `!! ${(error as Error).message}`,
+        ]);
       }
     }
   }

@@ -103,7 +103,13 @@ export type Message =
   | { readonly type: 'opened'; readonly reactor: number; readonly poller: string; readonly pollerFd: number }
   | { readonly type: 'closed'; readonly reactor: number }
   /** A sign of life while the program runs freely. */
-  | { readonly type: 'beat'; readonly reactor: number; readonly turn: number; readonly items: number; readonly name: string }
+  | {
+      readonly type: 'beat';
+      readonly reactor: number;
+      readonly turn: number;
+      readonly items: number;
+      readonly name: string;
+    }
   | HeldState
   /** A command that cannot be obeyed. */
   | { readonly type: 'refused'; readonly message: string };

@@ -4,7 +4,15 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { readProcess, isKnown, isUnavailable, describeCall } from '../probe/index.js';
-import { CONTROL_FD, LIFELINE_FD, LineReader, encode, type Command, type HeldState, type Message } from './protocol.js';
+import {
+  CONTROL_FD,
+  LIFELINE_FD,
+  LineReader,
+  encode,
+  type Command,
+  type HeldState,
+  type Message,
+} from './protocol.js';
 
 /** Between asking the program to end and killing it. */
 const END_TIMEOUT_MS = 1000;
@@ -21,6 +29,8 @@ export class Session extends EventEmitter<SessionEvents> {
   /** The last state told while held; null while the program runs. */
   held: HeldState | null = null;
   ended = false;
+  /** {@link stop} was called. */
+  stopping = false;
   /** When it was let go, or began. */
   goneMs = performance.now();
   private readonly child: ChildProcess;
@@ -55,7 +65,8 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   send(command: Command): void {
-    const goes = command.do === 'step' || command.do === 'turn' || command.do === 'until' || command.do === 'continue';
+    const goes =
+      command.do === 'step' || command.do === 'turn' || command.do === 'until' || command.do === 'continue';
     if (goes) {
       this.held = null;
       this.goneMs = performance.now();
@@ -77,6 +88,7 @@ export class Session extends EventEmitter<SessionEvents> {
   /** Ends the program: SIGTERM, then SIGKILL. Resolves when it has ended. Idempotent. */
   async stop(): Promise<void> {
     if (this.ended) return;
+    this.stopping = true;
     const over = new Promise<void>((resolve) => this.once('ended', () => resolve()));
     this.child.kill('SIGTERM');
     const timer = setTimeout(() => this.child.kill('SIGKILL'), END_TIMEOUT_MS);
@@ -95,4 +107,3 @@ export class Session extends EventEmitter<SessionEvents> {
     this.emit('ended', { code, signal, error });
   }
 }
-

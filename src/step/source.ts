@@ -45,17 +45,27 @@ export class SourceFinder {
       (error, answer) => {
         const objectId = answer.result.objectId;
         if (error !== null || objectId === undefined) return;
-        this.session.post('Runtime.getProperties', { objectId, ownProperties: true }, (refused, properties) => {
-          if (refused !== null) return;
-          const internal = properties.internalProperties?.find(({ name }) => name === '[[FunctionLocation]]');
-          location = internal?.value?.value as Location | undefined;
-        });
+        this.session.post(
+          'Runtime.getProperties',
+          { objectId, ownProperties: true },
+          (refused, properties) => {
+            if (refused !== null) return;
+            const internal = properties.internalProperties?.find(
+              ({ name }) => name === '[[FunctionLocation]]',
+            );
+            location = internal?.value?.value as Location | undefined;
+          },
+        );
         this.session.post('Runtime.releaseObject', { objectId });
       },
     );
     Reflect.deleteProperty(place, Symbol.for(SUBJECT));
     const url = location === undefined ? undefined : this.urls.get(location.scriptId);
     if (location === undefined || url?.startsWith('file:') !== true) return null;
-    return { path: fileURLToPath(url), line: location.lineNumber + 1, column: (location.columnNumber ?? 0) + 1 };
+    return {
+      path: fileURLToPath(url),
+      line: location.lineNumber + 1,
+      column: (location.columnNumber ?? 0) + 1,
+    };
   }
 }

@@ -1,6 +1,6 @@
 // underloop compare WORKLOAD: the same workload on several models, measured in turns.
 
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { Argument, Command } from 'commander';
 import {
   WORKLOADS,
@@ -14,6 +14,7 @@ import {
   type Report,
   type WorkloadName,
 } from '../compare/index.js';
+import { argumentError } from '../errors.js';
 import { EXIT, interruptible } from './exit.js';
 import { duration, list, microseconds, whole } from './parse.js';
 import { Progress } from './progress.js';
@@ -86,17 +87,27 @@ export function exitCodeOf(report: Report): number {
     : EXIT.ok;
 }
 
+/** Throws ERR_ARGUMENT for a file that cannot be written. One that is there is left as it is until there is a report. */
+function checkWritable(name: string, path: string): void {
+  try {
+    closeSync(openSync(path, 'a'));
+  } catch (error) {
+    throw argumentError(name, `a file that can be written (${(error as Error).message})`, path);
+  }
+}
+
 async function run(workload: WorkloadName, flags: Flags): Promise<void> {
   const options = optionsOf(flags);
   readSettings(workload, options); // a mistake is told before the files are made
   // A file that cannot be written shall not cost minutes of measuring.
-  if (typeof flags.json === 'string') writeFileSync(flags.json, '');
-  if (flags.csv !== undefined) writeFileSync(flags.csv, '');
+  if (typeof flags.json === 'string') checkWritable('--json', flags.json);
+  if (flags.csv !== undefined) checkWritable('--csv', flags.csv);
   const report = await runComparison(workload, options, interruptible(), flags.quiet === true);
   const json = toJson(report);
+  // On the screen first: a disk that is full by now shall not cost the report.
+  process.stdout.write(flags.json === true ? json : `${workloads[workload].render(report)}\n`);
   if (flags.csv !== undefined) writeFileSync(flags.csv, toCsv(report));
   if (typeof flags.json === 'string') writeFileSync(flags.json, json);
-  process.stdout.write(flags.json === true ? json : `${workloads[workload].render(report)}\n`);
   process.exitCode = exitCodeOf(report);
 }
 

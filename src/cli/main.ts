@@ -44,5 +44,8 @@ try {
   else if (error instanceof UnderloopError || error instanceof SystemError) {
     process.stderr.write(`underloop: ${error.message}\n`);
     process.exitCode = error.code === 'ERR_ARGUMENT' ? EXIT.usage : EXIT.failed;
+  } else if ((error as NodeJS.ErrnoException).syscall !== undefined) {
+    process.stderr.write(`underloop: ${(error as Error).message}\n`); // a report that cannot be written
+    process.exitCode = EXIT.failed;
   } else throw error;
 }

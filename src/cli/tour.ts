@@ -62,7 +62,7 @@ async function run(flags: { json?: boolean }): Promise<void> {
   }
   if (flags.json === true) process.stdout.write(toJson(reports));
   else if (!signal.aborted) print('\nThe same with larger numbers: underloop compare --help');
-  process.exitCode = Math.max(EXIT.ok, ...reports.map(exitCodeOf));
+  process.exitCode = signal.aborted ? EXIT.interrupted : Math.max(EXIT.ok, ...reports.map(exitCodeOf));
 }
 
 export function tourCommand(): Command {

@@ -30,6 +30,7 @@ function allowedCpus(): number[] {
     return [];
   }
   const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? '';
+  if (list === '') return [];
   return list.split(',').flatMap((part) => {
     const [first, last = first] = part.split('-').map(Number);
     return Number.isInteger(first) ? Array.from({ length: last - first + 1 }, (_, i) => first + i) : [];

@@ -67,6 +67,7 @@ class Comparison {
   private done = 0;
   private readonly total: number;
   private readonly workload;
+  private readonly signal: AbortSignal;
 
   constructor(
     private readonly report: Report,
@@ -74,6 +75,7 @@ class Comparison {
   ) {
     const { settings, contestants } = report;
     this.workload = workloads[settings.workload];
+    this.signal = hooks.signal ?? new AbortController().signal;
     const passes = settings.rounds + (this.workload.afterwards === undefined ? 0 : 1);
     this.total = contestants.length * passes;
   }
@@ -83,7 +85,7 @@ class Comparison {
     const { settings, contestants, notices } = report;
     for (const text of notices) this.tell('notice', text);
     const onAbort = (): void => void stopAll();
-    this.hooks.signal?.addEventListener('abort', onAbort);
+    this.signal.addEventListener('abort', onAbort);
     const random = seededRandom(settings.seed);
     for (let round = 1; round <= settings.rounds; round++) {
       for (const contestant of shuffled(contestants, random)) {
@@ -93,14 +95,14 @@ class Comparison {
     const { afterwards } = workload;
     if (afterwards !== undefined)
       for (const contestant of contestants) await this.cell(0, contestant, afterwards);
-    this.hooks.signal?.removeEventListener('abort', onAbort);
+    this.signal.removeEventListener('abort', onAbort);
     report.interrupted = this.aborted();
     for (const { label } of contestants) report.summaries[label] = this.summaries(label);
     report.verdict = workload.verdict(report);
   }
 
   private aborted(): boolean {
-    return this.hooks.signal?.aborted === true;
+    return this.signal.aborted;
   }
 
   private async cell(
@@ -123,7 +125,7 @@ class Comparison {
     const step = (text: string): void => this.tell('step', `${name}: ${text}`);
     step('starting');
     try {
-      await run({ contestant, settings, pinning, cell, step });
+      await run({ contestant, settings, pinning, cell, signal: this.signal, step });
     } catch (error) {
       cell.failure = (error as Error).message;
     }

@@ -1,7 +1,7 @@
 // What a comparison is told: the defaults of each workload, the checks, and what this machine can hold of it.
 
 import { argumentError, checkInteger, checkMs } from '../errors.js';
-import { connectionCapacity, isKnown, threadCapacity } from '../probe/index.js';
+import { connectionCapacity, isKnown, threadCapacity, type Capacity, type Reading } from '../probe/index.js';
 import { CPU_US_MAX, PAYLOAD_BYTES_MAX, WAIT_MS_MAX } from '../workload/frames.js';
 import { makeContestants, whyUnavailable } from './contestants.js';
 import { WORKLOADS, type CompareSettings, type Contestant, type WorkloadName } from './report.js';
@@ -13,6 +13,10 @@ export type CompareOptions = {
 };
 
 const CONNECTIONS_MAX = 1_000_000;
+/** wait: every request is kept with its stamps. */
+const REQUESTS_MAX = 100_000;
+/** Requests under way at once that a load generator keeps a table of. */
+const OUTSTANDING_MAX = 2 ** 22;
 const ROUNDS_MAX = 1000;
 const DURATION_MS_MAX = 600_000;
 
@@ -45,7 +49,12 @@ export function readSettings(workload: WorkloadName, options: CompareOptions): C
     workload,
     ...given,
   } as CompareSettings;
-  checkInteger('--connections', settings.connections, 1, CONNECTIONS_MAX);
+  checkInteger(
+    '--connections',
+    settings.connections,
+    1,
+    workload === 'wait' ? REQUESTS_MAX : CONNECTIONS_MAX,
+  );
   checkInteger('--rounds', settings.rounds, 1, ROUNDS_MAX);
   checkInteger('--seed', settings.seed, 0, 0xffff_ffff);
   checkInteger('--cpu (microseconds)', settings.cpuUs, 0, CPU_US_MAX);
@@ -63,20 +72,34 @@ export function readSettings(workload: WorkloadName, options: CompareOptions): C
     if (value < lowest || value > highest)
       throw argumentError(name, `from ${lowest} ms to ${highest} ms`, value);
   }
+  if (settings.connections * settings.depth > OUTSTANDING_MAX)
+    throw argumentError(
+      '--depth',
+      `at most ${Math.floor(OUTSTANDING_MAX / settings.connections)} for this many connections`,
+      settings.depth,
+    );
   if (settings.models.length === 0) throw argumentError('--models', 'at least one model', settings.models);
   makeContestants(settings.models);
   return { ...settings, waitMs: Math.round(settings.waitMs) };
 }
 
-/** Fewer than were asked for, where descriptors do not suffice; each end of a connection is one in its own process. */
-export function withinLimits(settings: CompareSettings, notices: string[]): CompareSettings {
-  const capacity = connectionCapacity();
+/**
+ * Fewer than were asked for, where descriptors do not suffice. Each end of a connection is one in its own process; a
+ * blocking server that waits on its upstream has a second one for every connection.
+ */
+export function withinLimits(
+  settings: CompareSettings,
+  notices: string[],
+  capacity: Reading<Capacity> = connectionCapacity(),
+): CompareSettings {
   const wanted = settings.connections;
-  if (!isKnown(capacity) || capacity.value.count >= wanted) return settings;
-  const connections = Math.max(capacity.value.count, 1);
+  if (!isKnown(capacity)) return settings;
+  const each = settings.waitMs > 0 ? 2 : 1;
+  const connections = Math.max(Math.floor(capacity.value.count / each), 1);
+  if (connections >= wanted) return settings;
   notices.push(
     `This machine lets a process hold ${connections} connections (${capacity.value.boundBy}), so ${connections} are ` +
-      `compared instead of ${wanted}. For more, raise the limit: ulimit -n ${wanted + 100}`,
+      `compared instead of ${wanted}. For more, raise the limit: ulimit -n ${wanted * each + 100}`,
   );
   return { ...settings, connections };
 }

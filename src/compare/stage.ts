@@ -4,8 +4,8 @@ import type { LoadConfig, LoadProgress, LoadResult } from '../load/config.js';
 import type { Counters } from '../models/model.js';
 import type { Usage } from '../workload/process.js';
 import { serverArguments } from './contestants.js';
-import { Child, program, type Pinning } from './processes.js';
-import type { CompareSettings, Contestant } from './report.js';
+import { Child, program } from './processes.js';
+import type { CellContext } from './workload.js';
 
 /** The server answers between two of its items: a blocked one would be a finding of its own. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -26,7 +26,7 @@ export class Stage implements AsyncDisposable {
   ) {}
 
   /** The server is pinned to one core; load and upstream, which are no part of what is measured, to another. */
-  static async open(contestant: Contestant, settings: CompareSettings, pinning: Pinning): Promise<Stage> {
+  static async open({ contestant, settings, pinning, signal }: CellContext): Promise<Stage> {
     const started: Child[] = [];
     try {
       const upstream = await Child.start(
@@ -36,6 +36,7 @@ export class Stage implements AsyncDisposable {
         pinning.clientCpu,
       );
       started.push(upstream.child);
+      signal.throwIfAborted();
       const server = await Child.start(
         `the server (${contestant.label})`,
         program('models/serve.js'),
@@ -43,12 +44,15 @@ export class Stage implements AsyncDisposable {
         pinning.serverCpu,
       );
       started.push(server.child);
+      signal.throwIfAborted();
       const generator = await Child.start(
         'the load generator',
         program('load/generate.js'),
         [],
         pinning.clientCpu,
       );
+      started.push(generator.child);
+      signal.throwIfAborted();
       return new Stage(upstream.child, server.child, generator.child, (server.ready as Ready).port);
     } catch (error) {
       await Promise.all(started.map((child) => child.stop()));
@@ -92,6 +96,13 @@ export class Stage implements AsyncDisposable {
   async counters(): Promise<ServerCounters> {
     this.server.send('counters');
     return (await this.server.next(ANSWER_TIMEOUT_MS)) as ServerCounters;
+  }
+
+  /** Throws, with the reason, when server or upstream have ended: what was measured then is of something else. */
+  async checkAlive(): Promise<void> {
+    await this.counters();
+    this.upstream.send('counters');
+    await this.upstream.next(ANSWER_TIMEOUT_MS);
   }
 
   /** The load first, for a server with ten thousand clients has more to do at its end than one with none. */

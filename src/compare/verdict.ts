@@ -1,7 +1,7 @@
 // Who is better, and whether that is more than chance: ratios of the same round, and their intervals.
 
 import type { Contestant, Report } from './report.js';
-import { summarise, type Summary } from './statistics.js';
+import { INTERVAL_ROUNDS_MIN, summarise, type Summary } from './statistics.js';
 
 /** Less busy than this, the server's core was not what limited the throughput. */
 export const SATURATED_SHARE = 0.95;
@@ -43,26 +43,31 @@ export function compareWithBest(
   const [best, ...others] = ranked;
   const level: string[] = [];
   const behind: string[] = [];
+  const open: string[] = [];
   for (const { label } of others) {
     const ratio = ratioOf(report, figure, label, best.label);
     if (ratio === null) continue;
     const text = `${label} x ${ratio.median.toFixed(2)}`;
     if (ratio.interval === null)
-      behind.push(`${text} (range ${ratio.min.toFixed(2)}-${ratio.max.toFixed(2)}, n = ${ratio.n})`);
+      open.push(`${text} (range ${ratio.min.toFixed(2)}-${ratio.max.toFixed(2)}, n = ${ratio.n})`);
     else {
       const interval = `[${ratio.interval.low.toFixed(2)}, ${ratio.interval.high.toFixed(2)}]`;
       (differs(ratio) ? behind : level).push(`${text} ${interval}`);
     }
   }
   const lines: string[] = [];
+  const extreme = better === 'less' ? 'lowest' : 'highest';
   if (behind.length > 0) {
-    lines.push(
-      `${capital(title)}: ${best.label} is ${better === 'less' ? 'lowest' : 'highest'}; beside it ${behind.join(', ')}.`,
-    );
+    lines.push(`${capital(title)}: ${best.label} is ${extreme}; beside it ${behind.join(', ')}.`);
   }
   if (level.length > 0) {
     lines.push(
       `${capital(title)}: no winner between ${best.label} and ${level.join(', ')} (the interval of the ratio includes 1).`,
+    );
+  }
+  if (open.length > 0) {
+    lines.push(
+      `${capital(title)}: too few rounds for a winner (an interval needs ${INTERVAL_ROUNDS_MIN}); ${extreme} by its median is ${best.label}, beside it ${open.join(', ')}.`,
     );
   }
   return lines;

@@ -1,5 +1,6 @@
 // What every workload of a comparison has in common: its defaults, its figures, and how one cell of it is run.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Figure } from '../probe/index.js';
 import { isKnown } from '../probe/index.js';
 import type { Pinning } from './processes.js';
@@ -12,6 +13,8 @@ export interface CellContext {
   readonly pinning: Pinning;
   /** Filled by the workload. */
   readonly cell: Cell;
+  /** Aborted when the user wants no more: whoever pauses or starts something heeds it. */
+  readonly signal: AbortSignal;
   /** A word on what is under way, for people. */
   readonly step: (text: string) => void;
 }
@@ -36,6 +39,7 @@ export function put(cell: Cell, name: string, figure: Figure, scale = 1): void {
   else cell.unavailable[name] = figure.unavailable;
 }
 
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Rejects at once when the comparison is interrupted: a window may be minutes long. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal });
 }

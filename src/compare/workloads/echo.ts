@@ -36,8 +36,9 @@ function loadOf(contestant: Contestant, settings: CompareSettings): Omit<LoadCon
     : { mode: 'churn', requestsPerConnection: contestant.requestsPerConnection, ...common };
 }
 
-async function run({ contestant, settings, pinning, cell, step }: CellContext): Promise<void> {
-  await using stage = await Stage.open(contestant, settings, pinning);
+async function run(context: CellContext): Promise<void> {
+  const { contestant, settings, pinning, cell, signal, step } = context;
+  await using stage = await Stage.open(context);
   stage.load(loadOf(contestant, settings));
   step('warm-up');
   await stage.phase(['measuring'], SIGN_OF_LIFE_MS);
@@ -45,10 +46,11 @@ async function run({ contestant, settings, pinning, cell, step }: CellContext): 
   // Counters and CPU time are read by the server itself at one moment: their quotient has no error of timing in it.
   const cores = readCores();
   const before = await stage.counters();
-  await pause(Math.max(settings.durationMs - PROGRESS_MS - MARGIN_MS, settings.durationMs / 2));
+  await pause(Math.max(settings.durationMs - PROGRESS_MS - MARGIN_MS, settings.durationMs / 2), signal);
   const coresAfter = readCores();
   const after = await stage.counters();
   const result = await stage.result(SIGN_OF_LIFE_MS);
+  await stage.checkAlive();
   cell.raw = { before, after, result };
 
   const { figures } = cell;
@@ -80,13 +82,14 @@ async function run({ contestant, settings, pinning, cell, step }: CellContext): 
   }
 }
 
-async function afterwards({ contestant, settings, pinning, cell, step }: CellContext): Promise<void> {
+async function afterwards(context: CellContext): Promise<void> {
+  const { contestant, settings, cell, step } = context;
   if (!settings.systemCalls) {
     cell.unavailable['systemCalls'] = 'not asked for';
     return;
   }
   step('counting system calls');
-  await using stage = await Stage.open(contestant, settings, pinning);
+  await using stage = await Stage.open(context);
   const load = { ...loadOf(contestant, settings), warmUpMs: 0, durationMs: COUNTING_MS, startOnLine: true };
   stage.load(load);
   await stage.phase(['connected'], SIGN_OF_LIFE_MS);

@@ -43,7 +43,8 @@ export function idleVerdict(report: Report): string[] {
         `others wait (active requests: ${formatCount(answered)} answered, ${formatCount(timedOut)} timed out).`,
     );
   }
-  lines.push(reconciled(report));
+  if (report.cells.some(({ figures }) => figures['unexplainedBytes'] !== undefined))
+    lines.push(reconciled(report));
   return lines;
 }
 

@@ -41,11 +41,11 @@ const ACTIVE_INTERVAL_MS = 50;
 const ACTIVE_WARM_UP_MS = 200;
 
 /** Freed memory comes back late (RCU, per-CPU lists): waits until the free pages stay where they are. */
-async function atRest(): Promise<void> {
+async function atRest(signal: AbortSignal): Promise<void> {
   const deadlineMs = performance.now() + AT_REST_MS_MAX;
   let last = valueOf(freeMemory(readSystem().figures));
   while (last !== null && performance.now() < deadlineMs) {
-    await pause(AT_REST_LOOK_MS);
+    await pause(AT_REST_LOOK_MS, signal);
     const now = valueOf(freeMemory(readSystem().figures));
     if (now === null || Math.abs(now - last) < AT_REST_BYTES) return;
     last = now;
@@ -53,23 +53,23 @@ async function atRest(): Promise<void> {
 }
 
 /** Asks until everything that is connected is accepted, or nothing more is. */
-async function accepted(stage: Stage, connected: number): Promise<ServerCounters> {
+async function accepted(stage: Stage, connected: number, signal: AbortSignal): Promise<ServerCounters> {
   let last = await stage.counters();
   let changedMs = performance.now();
   while (last.accepted + last.refused < connected && performance.now() - changedMs < ACCEPT_STILL_MS) {
-    await pause(ACCEPT_LOOK_MS);
+    await pause(ACCEPT_LOOK_MS, signal);
     const now = await stage.counters();
-    if (now.accepted !== last.accepted) changedMs = performance.now();
+    if (now.accepted + now.refused !== last.accepted + last.refused) changedMs = performance.now();
     last = now;
   }
   return last;
 }
 
 async function run(context: CellContext): Promise<void> {
-  const { contestant, settings, pinning, cell, step } = context;
-  await using stage = await Stage.open(contestant, settings, pinning);
+  const { settings, cell, signal, step } = context;
+  await using stage = await Stage.open(context);
   const pids = [...stage.pids, process.pid];
-  await atRest();
+  await atRest(signal);
   const before = readMemoryLook(pids);
   const actives = Math.min(settings.actives, settings.connections);
   stage.load({
@@ -90,8 +90,8 @@ async function run(context: CellContext): Promise<void> {
   });
   step('connecting');
   const { open } = await stage.phase(['connected'], SIGN_OF_LIFE_MS);
-  const counters = await accepted(stage, open);
-  await atRest();
+  const counters = await accepted(stage, open, signal);
+  await atRest(signal);
 
   step('reading memory');
   const after = readMemoryLook(pids);
@@ -100,7 +100,7 @@ async function run(context: CellContext): Promise<void> {
 
   step('idle');
   const first = await readProcessInSlices(stage.server.pid, { memory: false });
-  await pause(settings.durationMs);
+  await pause(settings.durationMs, signal);
   const last = await readProcessInSlices(stage.server.pid, { memory: false });
   const quiet = isUnavailable(first) ? first : isUnavailable(last) ? last : processDifference(first, last);
   if (isUnavailable(quiet)) {
@@ -116,6 +116,7 @@ async function run(context: CellContext): Promise<void> {
   step('active among idle');
   stage.start();
   const result = await stage.result(SIGN_OF_LIFE_MS);
+  await stage.checkAlive();
   cell.raw = { bill, before: before.system, after: after.system, counters, result };
   const { figures } = cell;
   figures['connected'] = open;

@@ -1,0 +1,174 @@
+// Verdicts: chance alone gives no winner, a true difference does, and nothing is said that no figure supports.
+
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../../src/compare/statistics.js';
+import { compareWithBest, differs, ratioOf } from '../../src/compare/verdict.js';
+import { workloads } from '../../src/compare/workloads.js';
+import { cellOf, normal, reportOf } from './report.js';
+
+/** Two contestants whose rounds share what the machine does, each with a spread of its own. */
+function twoOf(random: () => number, rounds: number, factor: number) {
+  const cells = [];
+  for (let round = 1; round <= rounds; round++) {
+    const machine = Math.exp(0.1 * normal(random));
+    cells.push(cellOf(round, 'epoll', { cpu: 10 * machine * Math.exp(0.02 * normal(random)) }));
+    cells.push(cellOf(round, 'epoll#2', { cpu: 10 * factor * machine * Math.exp(0.02 * normal(random)) }));
+  }
+  return reportOf(cells);
+}
+
+describe('A/A and A/B', () => {
+  const TRIALS = 1000;
+  test.each([6, 7, 9, 12, 20])(
+    'the same twice: no winner in at least 93%% of trials of %i rounds',
+    (rounds) => {
+      const random = seededRandom(rounds);
+      let winners = 0;
+      for (let trial = 0; trial < TRIALS; trial++) {
+        const lines = compareWithBest(twoOf(random, rounds, 1), 'cpu', 'cpu');
+        expect(lines).toHaveLength(1);
+        if (!lines[0]!.startsWith('Cpu: no winner between epoll')) winners++;
+      }
+      expect(winners / TRIALS).toBeLessThanOrEqual(0.07);
+    },
+  );
+
+  test('a true difference of 10% is found, and by its size', () => {
+    const random = seededRandom(2);
+    let found = 0;
+    const ratios: number[] = [];
+    for (let trial = 0; trial < TRIALS; trial++) {
+      const report = twoOf(random, 6, 1.1);
+      if (/^Cpu: epoll is lowest; beside it epoll#2 x 1\./.test(compareWithBest(report, 'cpu', 'cpu')[0]!))
+        found++;
+      ratios.push(ratioOf(report, 'cpu', 'epoll#2', 'epoll')!.median);
+    }
+    expect(found / TRIALS).toBeGreaterThan(0.95);
+    expect(ratios.reduce((a, b) => a + b) / TRIALS).toBeCloseTo(1.1, 1);
+  });
+
+  test.each([1, 2, 5])('%i rounds: no winner, however large the difference', (rounds) => {
+    const report = twoOf(seededRandom(1), rounds, 3);
+    expect(differs(ratioOf(report, 'cpu', 'epoll#2', 'epoll')!)).toBe(false);
+    const lines = compareWithBest(report, 'cpu', 'cpu');
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(/^Cpu: too few rounds for a winner .*range .*, n = \d\)\.$/);
+  });
+
+  test('where more is better, the highest is the best', () => {
+    const report = twoOf(seededRandom(1), 6, 2);
+    expect(compareWithBest(report, 'cpu', 'cpu', 'more')[0]).toMatch(
+      /^Cpu: epoll#2 is highest; beside it epoll x 0\.5/,
+    );
+  });
+});
+
+describe('ratios', () => {
+  test('are of the same round, failed cells left out', () => {
+    const cells = [
+      cellOf(1, 'a', { x: 2 }),
+      cellOf(1, 'b', { x: 6 }),
+      cellOf(2, 'a', { x: 100 }),
+      cellOf(2, 'b', { x: 100 }),
+      { ...cellOf(3, 'a', { x: 1 }), failure: 'it failed' },
+      cellOf(3, 'b', { x: 50 }),
+      cellOf(4, 'b', { x: 60 }),
+    ];
+    expect(ratioOf(reportOf(cells), 'x', 'b', 'a')).toEqual({
+      n: 2,
+      median: 2,
+      min: 1,
+      max: 3,
+      interval: null,
+    });
+  });
+
+  test('there is none without a common round, and none to nothing', () => {
+    const report = reportOf([cellOf(1, 'a', { x: 0 }), cellOf(1, 'b', { x: 1 }), cellOf(2, 'c', { x: 1 })]);
+    expect(ratioOf(report, 'x', 'b', 'a')).toBeNull();
+    expect(ratioOf(report, 'x', 'c', 'b')).toBeNull();
+    expect(ratioOf(report, 'y', 'b', 'a')).toBeNull();
+  });
+
+  test('one contestant alone is not compared', () => {
+    expect(compareWithBest(reportOf([cellOf(1, 'a', { x: 1 })]), 'x', 'x')).toEqual([]);
+  });
+});
+
+describe('what workloads say', () => {
+  const rounds = [1, 2, 3, 4, 5, 6];
+  const echoOf = (serverCoreBusy: number) =>
+    reportOf(
+      rounds.flatMap((round) => [
+        cellOf(round, 'epoll', { serverCpuUs: 10, requestsPerSecond: 100, serverCoreBusy }),
+        cellOf(round, 'threads', { serverCpuUs: 20, requestsPerSecond: 50, serverCoreBusy: 1 }),
+      ]),
+      workloads.echo.figures,
+    );
+
+  test("echo: where a server's core was not busy, CPU is the verdict and throughput is marked", () => {
+    const report = echoOf(0.8);
+    const text = workloads.echo.verdict(report).join('\n');
+    expect(text).toContain('Server CPU per request: epoll is lowest; beside it threads x 2.00 [2.00, 2.00].');
+    expect(text).toContain('the client set the throughput');
+    expect(text).not.toContain('is highest');
+    expect(workloads.echo.render(report)).toContain('requests per second *');
+  });
+
+  test("echo: where all servers' cores were busy, throughput counts too", () => {
+    const report = echoOf(0.99);
+    const text = workloads.echo.verdict(report).join('\n');
+    expect(text).toContain('Requests per second: epoll is highest; beside it threads x 0.50');
+    expect(text).not.toContain('the client set');
+    expect(workloads.echo.render(report)).not.toContain('requests per second *');
+  });
+
+  test('idle: whoever leaves connections unserved wins nothing, and it is said of them', () => {
+    const figures = (serving: number, total: number) => ({
+      connected: 100,
+      serving,
+      total,
+      threads: 1,
+      activeTimedOut: 3,
+    });
+    const report = reportOf(
+      rounds.flatMap((round) => [
+        cellOf(round, 'pool', figures(40, 1)),
+        cellOf(round, 'epoll', figures(100, 5)),
+        cellOf(round, 'node', figures(100, 9)),
+      ]),
+      workloads.idle.figures,
+    );
+    const lines = workloads.idle.verdict(report);
+    expect(lines[0]).toMatch(
+      /^Memory per idle connection, of those that serve all: epoll is lowest; beside it node x 1\.80/,
+    );
+    expect(lines[0]).not.toContain('pool');
+    expect(lines[1]).toMatch(/^pool serves 40 of 100 connections: .*0 answered, 3 timed out/);
+  });
+
+  test('idle: bills that do not add up are counted, with and without what other processes took', () => {
+    const bill = (unexplainedBytes: number, elsewhereBytes: number) => ({
+      unexplainedBytes,
+      elsewhereBytes,
+      toleranceBytes: 8,
+    });
+    const report = reportOf([
+      cellOf(1, 'epoll', bill(3, 0)),
+      cellOf(2, 'epoll', bill(50, 48)),
+      cellOf(3, 'epoll', bill(-50, 0)),
+    ]);
+    expect(workloads.idle.verdict(report).at(-1)).toMatch(
+      /^In 1 of 3 cells .*; in 1 more with what other .*; in 1 they do not\.$/,
+    );
+  });
+
+  test.each(['idle', 'wait', 'echo'] as const)('%s: nothing is said of nothing', (name) => {
+    const report = reportOf(
+      [{ ...cellOf(1, 'epoll', {}), failure: 'the server died' }],
+      workloads[name].figures,
+    );
+    expect(workloads[name].verdict(report)).toEqual([]);
+    expect(workloads[name].render(report)).toContain('! epoll, round 1, FAILED: the server died');
+  });
+});

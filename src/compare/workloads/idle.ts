@@ -82,7 +82,8 @@ async function run(context: CellContext): Promise<void> {
     cpuUs: settings.cpuUs,
     waitMs: settings.waitMs,
     warmUpMs: ACTIVE_WARM_UP_MS,
-    durationMs: settings.durationMs,
+    // Shorter than the timeout, and a request unanswered since the warm-up would keep all others out of the window.
+    durationMs: Math.max(settings.durationMs, ACTIVE_TIMEOUT_MS),
     requestTimeoutMs: ACTIVE_TIMEOUT_MS,
     seed: settings.seed,
     progressMs: PROGRESS_MS,

@@ -1,0 +1,190 @@
+// `underloop compare` on small numbers, live: the counts are exact, the reports complete, the ratios what the models are.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Cell, Report } from '../../src/compare/report.js';
+import { groupThreads, type TimelineRow } from '../../src/compare/workloads/wait.js';
+import { MAIN, compareJson, runCommand } from './command.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'underloop-test-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const cellOf = (report: Report, label: string): Cell =>
+  report.cells.find(({ contestant, round }) => contestant === label && round > 0)!;
+
+describe.runIf(process.platform === 'linux')('underloop compare', () => {
+  test('wait: one blocking thread waits in a row, threads and a loop wait together', async () => {
+    const file = join(folder, 'wait.json');
+    const outcome = await runCommand(
+      `compare wait --connections 3 --wait 150ms --models sequential,threads,epoll --seed 3 --json ${file}`.split(
+        ' ',
+      ),
+    );
+    expect(outcome).toMatchObject({ code: 0, signal: null });
+    // Text to stdout, progress to stderr, one line per cell.
+    expect(outcome.stdout).toMatch(/^wait: 3 requests, each waits 150\.0 ms/);
+    expect(outcome.stdout).toContain('seed 3');
+    expect(outcome.stderr.trim().split('\n')).toHaveLength(3);
+
+    const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
+    const rows = (label: string): TimelineRow[] => cellOf(report, label).raw['timeline'] as TimelineRow[];
+    for (const label of ['sequential', 'threads', 'epoll']) {
+      expect(cellOf(report, label).failure).toBeNull();
+      expect(rows(label)).toHaveLength(3);
+      for (const row of rows(label)) {
+        const stamps = [
+          row.sentMs,
+          row.receivedMs,
+          row.waitStartedMs,
+          row.waitEndedMs,
+          row.answeredMs,
+          row.repliedMs,
+        ];
+        expect(stamps, label).toEqual(stamps.toSorted((a, b) => a - b));
+        expect(row.waitingMs).toBeGreaterThanOrEqual(149);
+      }
+    }
+    // By the server's own stamps: in a row they never overlap; together, each starts before the first one ends.
+    const inRow = rows('sequential');
+    for (const [index, row] of inRow.entries()) {
+      if (index > 0) expect(row.waitStartedMs).toBeGreaterThanOrEqual(inRow[index - 1]!.waitEndedMs);
+    }
+    expect(cellOf(report, 'sequential').figures['totalMs']).toBeGreaterThan(2.5 * 150);
+    expect(new Set(inRow.map(({ thread }) => thread)).size).toBe(1);
+    for (const label of ['threads', 'epoll']) {
+      const starts = rows(label).map(({ waitStartedMs }) => waitStartedMs);
+      const ends = rows(label).map(({ waitEndedMs }) => waitEndedMs);
+      expect(Math.max(...starts), label).toBeLessThan(Math.min(...ends));
+    }
+    expect(new Set(rows('threads').map(({ thread }) => thread)).size).toBe(3);
+    expect(new Set(rows('epoll').map(({ thread }) => thread)).size).toBe(1);
+    const groups = cellOf(report, 'threads').raw['threads'] as ReturnType<typeof groupThreads>;
+    expect(groups.filter(({ serves }) => serves).reduce((sum, { count }) => sum + count, 0)).toBe(
+      cellOf(report, 'threads').figures['serviceThreads'],
+    );
+  });
+
+  test('idle: every connection is counted where it is; what is not served is a finding, not a failure', async () => {
+    const { code, stderr, report } = await compareJson(
+      `idle --connections 150 --actives 10 --duration 200ms --rounds 1 --pool-threads 40 --models threads,pool,epoll`.split(
+        ' ',
+      ),
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const figures = (label: string) => cellOf(report, label).figures;
+    for (const label of ['threads', 'pool', 'epoll']) {
+      expect(figures(label), label).toMatchObject({ connected: 150, accepted: 150, refused: 0 });
+      expect(cellOf(report, label).failure).toBeNull();
+    }
+    expect(figures('threads')).toMatchObject({ serving: 150, threads: 150, activeTimedOut: 0 });
+    expect(figures('epoll')).toMatchObject({ serving: 150, threads: 1, activeTimedOut: 0 });
+    expect(figures('pool')).toMatchObject({ serving: 40, threads: 40 });
+    expect(figures('pool')['activeTimedOut']).toBeGreaterThan(0);
+    for (const label of ['threads', 'epoll']) expect(figures(label)['activeAnswered']).toBeGreaterThan(0);
+    expect(report.verdict.join('\n')).toMatch(/pool serves 40 of 150 connections.*timed out/);
+    // A price list is of what is there: the sum of its rows, or the reason why one is missing.
+    for (const label of ['threads', 'pool', 'epoll']) {
+      const cell = cellOf(report, label);
+      for (const name of ['user', 'kernelStacks', 'pageTables', 'socketSlabs', 'total']) {
+        expect(name in cell.figures || name in cell.unavailable, `${label} ${name}`).toBe(true);
+      }
+    }
+  });
+
+  test('echo: the JSON has all of the schema; the same model twice is an A/A comparison', async () => {
+    const csv = join(folder, 'echo.csv');
+    const { code, report } = await compareJson(
+      `echo --connections 8 --duration 300ms --warm-up 100ms --rounds 2 --models epoll,epoll --no-system-calls --seed 4 --csv ${csv}`.split(
+        ' ',
+      ),
+    );
+    expect(code).toBe(0);
+    expect(Object.keys(report)).toEqual([
+      'schema',
+      'version',
+      'startedAt',
+      'elapsedMs',
+      'interrupted',
+      'settings',
+      'machine',
+      'pinning',
+      'notices',
+      'contestants',
+      'figures',
+      'cells',
+      'summaries',
+      'verdict',
+    ]);
+    expect(report).toMatchObject({
+      schema: 'underloop.compare',
+      version: 1,
+      interrupted: false,
+      notices: [],
+    });
+    expect(report.settings).toMatchObject({ workload: 'echo', connections: 8, durationMs: 300, seed: 4 });
+    expect(report.contestants.map(({ label, model }) => [label, model])).toEqual([
+      ['epoll', 'epoll'],
+      ['epoll#2', 'epoll'],
+    ]);
+    // Two rounds of both, and the pass for system calls, which was not wanted.
+    expect(report.cells.map(({ round }) => round)).toEqual([1, 1, 2, 2, 0, 0]);
+    expect(
+      report.cells
+        .slice(0, 2)
+        .map(({ contestant }) => contestant)
+        .toSorted(),
+    ).toEqual(['epoll', 'epoll#2']);
+    for (const cell of report.cells.slice(0, 4)) {
+      expect(cell.failure).toBeNull();
+      expect(Object.keys(cell.raw)).toEqual(['before', 'after', 'result']);
+      for (const name of ['requestsPerSecond', 'p50Us', 'p99Us', 'serverCpuUs', 'threads']) {
+        expect(cell.figures[name], name).toBeGreaterThan(0);
+      }
+      for (const name of Object.keys(cell.figures)) expect(report.figures, name).toHaveProperty(name);
+    }
+    expect(cellOf(report, 'epoll').unavailable).toEqual(
+      report.pinning.reason === null ? {} : expect.anything(),
+    );
+    expect(report.cells[4]!.unavailable).toEqual({ systemCalls: 'not asked for' });
+    // Two rounds: a range and no interval, and so no winner.
+    expect(report.summaries['epoll#2']!['p50Us']).toMatchObject({ n: 2, interval: null });
+    expect(report.verdict[0]).toMatch(/^Server CPU per request: too few rounds for a winner/);
+    // The CSV has the same figures.
+    const lines = readFileSync(csv, 'utf8').trim().split('\n');
+    expect(lines[0]).toBe('workload,round,model,figure,unit,value,failure');
+    expect(lines).toHaveLength(
+      1 + report.cells.reduce((sum, { figures }) => sum + Object.keys(figures).length, 0),
+    );
+    const [first] = report.cells;
+    expect(lines).toContain(`echo,1,${first!.contestant},p50Us,us,${first!.figures['p50Us']},`);
+  });
+
+  test('with few descriptors it holds what it can, and says so', async () => {
+    const args = 'compare idle --connections 1000 --duration 100ms --rounds 1 --models epoll --json --quiet';
+    const { code, stdout } = await runCommand(args.split(' '), [
+      'sh',
+      '-c',
+      'ulimit -n 300; exec "$@"',
+      'sh',
+      process.execPath,
+      MAIN,
+    ]);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as Report;
+    expect(report.notices[0]).toMatch(
+      /lets a process hold 236 connections .*236 are compared instead of 1000/,
+    );
+    expect(report.settings.connections).toBe(236);
+    expect(cellOf(report, 'epoll').figures).toMatchObject({ connected: 236, serving: 236, refused: 0 });
+  });
+
+  test('a model that cannot run here is left out with the reason; if none can, it is a failure', async () => {
+    const missing = process.platform === 'linux' ? 'kqueue' : 'epoll';
+    const { code, stdout, stderr } = await runCommand(['compare', 'wait', '--models', missing]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${missing} is left out: `);
+    expect(stdout).toContain(`${missing} is left out: `);
+  });
+});

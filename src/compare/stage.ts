@@ -78,7 +78,10 @@ export class Stage implements AsyncDisposable {
   async phase(phases: readonly LoadProgress['phase'][], timeoutMs: number): Promise<LoadProgress> {
     for (;;) {
       const line = (await this.generator.next(timeoutMs)) as LoadProgress | LoadResult;
-      if (line.type === 'result') throw new Error(`the load ended early: ${line.failure ?? line.ended}`);
+      if (line.type === 'result') {
+        await this.checkAlive(); // the reason behind it, where a dead server is one
+        throw new Error(`the load ended early: ${line.failure ?? line.ended}`);
+      }
       if (phases.includes(line.phase)) return line;
     }
   }

@@ -3,10 +3,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Cell, Report } from '../../src/compare/report.js';
 import { groupThreads, type TimelineRow } from '../../src/compare/workloads/wait.js';
-import { MAIN, compareJson, runCommand } from './command.js';
+import { TEST_TIMEOUT_MS, MAIN, compareJson, runCommand } from './command.js';
+
+vi.setConfig({ testTimeout: TEST_TIMEOUT_MS });
 
 const folder = mkdtempSync(join(tmpdir(), 'underloop-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,8 +1,10 @@
 // An interrupt key, and helpers that die: what was measured is reported, what failed is said, and no process is left.
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Report } from '../../src/compare/report.js';
-import { CommandRun, inodesOf, leftAfter, pause } from './command.js';
+import { TEST_TIMEOUT_MS, CommandRun, inodesOf, leftAfter, pause } from './command.js';
+
+vi.setConfig({ testTimeout: TEST_TIMEOUT_MS });
 
 const GONE_MS = 1000;
 const NOTHING = { processes: [], sockets: [] };
@@ -18,8 +20,8 @@ function start(line: string): CommandRun {
 }
 
 describe.runIf(process.platform === 'linux')('interrupted', () => {
-  // A window of a minute: whoever waits for its end is found out by the test's own limit.
-  const LONG = 'echo --connections 4 --models epoll --duration 60s --warm-up 0 --rounds 2 --no-system-calls';
+  // A window of ten minutes: whoever waits for its end is found out by the test's own limit.
+  const LONG = 'echo --connections 4 --models epoll --duration 10m --warm-up 0 --rounds 2 --no-system-calls';
 
   test.each([
     ['the interrupt key, which tells every process of the group', (of: CommandRun) => of.interrupt('SIGINT')],
@@ -27,7 +29,7 @@ describe.runIf(process.platform === 'linux')('interrupted', () => {
   ])('%s ends it at once, in the middle of a long window', async (_, signal) => {
     const command = start(`${LONG} --json`);
     await command.find('generator');
-    await pause(200); // the window is a minute long: any moment within it will do
+    await pause(200); // the window is long: any moment within it will do
     const held = inodesOf(command.processes());
     expect(held.size).toBeGreaterThan(0);
     signal(command);
@@ -73,7 +75,7 @@ describe.runIf(process.platform === 'linux')('a helper that dies', () => {
       // In the first round, while the requests wait.
       await command.find('generator');
       const { pid } = await command.find(role);
-      await pause(250);
+      await pause(150);
       process.kill(pid, 'SIGKILL');
       const { code, stdout } = await command.outcome;
       expect(code).toBe(1);
@@ -89,6 +91,16 @@ describe.runIf(process.platform === 'linux')('a helper that dies', () => {
       expect(await leftAfter(command, GONE_MS)).toEqual(NOTHING);
     },
   );
+
+  test('a server that dies before it has a connection is the reason, and not that there was none', async () => {
+    const command = start('wait --connections 2 --wait 100ms --models epoll --rounds 1');
+    const { pid } = await command.find('server');
+    await command.find('generator');
+    process.kill(pid, 'SIGKILL');
+    const { code, stdout } = await command.outcome;
+    expect(code).toBe(1);
+    expect(stdout).toContain('! epoll, round 1, FAILED: the server (epoll) was ended by SIGKILL');
+  });
 
   test('an upstream that nobody needs makes a failure of its cell all the same', async () => {
     const command = start(

@@ -1,8 +1,10 @@
 // Runs of `underloop compare` killed at random moments: nothing that they started is left, and no port stays open.
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { seededRandom } from '../../src/compare/statistics.js';
-import { CommandRun, inodesOf, leftAfter, pause, type Relative } from './command.js';
+import { TEST_TIMEOUT_MS, CommandRun, inodesOf, leftAfter, pause, type Relative } from './command.js';
+
+vi.setConfig({ testTimeout: TEST_TIMEOUT_MS });
 
 const RUNS = Number(process.env['UNDERLOOP_KILL_RUNS'] ?? 5);
 const SEED = Number(process.env['UNDERLOOP_KILL_SEED'] ?? 1);

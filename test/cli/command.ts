@@ -179,19 +179,22 @@ export async function compareJson(args: readonly string[]): Promise<Outcome & { 
   return { ...outcome, report: JSON.parse(outcome.stdout) as Report };
 }
 
-/** The inodes of all listening TCP sockets of this network namespace. */
-export function listeningInodes(): Set<string> {
+type TcpState = '0A' | '01';
+export const ESTABLISHED: TcpState = '01';
+
+/** The inodes of all TCP sockets of this network namespace that listen, or are in another state. */
+export function listeningInodes(state: TcpState = '0A'): Set<string> {
   const lines = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => read(path).split('\n').slice(1));
   return new Set(
     lines
       .map((line) => line.trim().split(/\s+/))
-      .filter((fields) => fields[3] === '0A')
+      .filter((fields) => fields[3] === state)
       .map((fields) => fields[9]!),
   );
 }
 
 /** Those among them that these processes hold. A port may be given to somebody else; an inode's number is not, so soon. */
-export function inodesOf(processes: readonly Relative[]): Set<string> {
+export function inodesOf(processes: readonly Relative[], state?: TcpState): Set<string> {
   const held = new Set<string>();
   for (const { pid } of processes) {
     try {
@@ -203,6 +206,6 @@ export function inodesOf(processes: readonly Relative[]): Set<string> {
       // It has ended.
     }
   }
-  const listening = listeningInodes();
+  const listening = listeningInodes(state);
   return new Set([...held].filter((inode) => listening.has(inode)));
 }

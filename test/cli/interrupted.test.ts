@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Report } from '../../src/compare/report.js';
-import { TEST_TIMEOUT_MS, CommandRun, inodesOf, leftAfter, pause } from './command.js';
+import { ESTABLISHED, TEST_TIMEOUT_MS, CommandRun, inodesOf, leftAfter, pause } from './command.js';
 
 vi.setConfig({ testTimeout: TEST_TIMEOUT_MS });
 
@@ -28,8 +28,9 @@ describe.runIf(process.platform === 'linux')('interrupted', () => {
     ['SIGTERM to the program alone', (of: CommandRun) => process.kill(of.pid, 'SIGTERM')],
   ])('%s ends it at once, in the middle of a long window', async (_, signal) => {
     const command = start(`${LONG} --json`);
-    await command.find('generator');
-    await pause(200); // the window is long: any moment within it will do
+    const server = await command.find('server');
+    await command.until(() => inodesOf([server], ESTABLISHED).size >= 4, 'connections');
+    await pause(300); // the window begins at once then, and is long: any moment within it will do
     const held = inodesOf(command.processes());
     expect(held.size).toBeGreaterThan(0);
     signal(command);

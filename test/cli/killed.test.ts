@@ -2,7 +2,15 @@
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { seededRandom } from '../../src/compare/statistics.js';
-import { TEST_TIMEOUT_MS, CommandRun, inodesOf, leftAfter, pause, type Relative } from './command.js';
+import {
+  ESTABLISHED,
+  TEST_TIMEOUT_MS,
+  CommandRun,
+  inodesOf,
+  leftAfter,
+  pause,
+  type Relative,
+} from './command.js';
 
 vi.setConfig({ testTimeout: TEST_TIMEOUT_MS });
 
@@ -72,5 +80,17 @@ describe.runIf(process.platform === 'linux')(`killed at random moments, seed ${S
     if (victim === run.pid) expect({ code, signal }).toEqual({ code: null, signal: 'SIGKILL' });
     // A helper that ends between its last word and the kill costs nothing: then all is well.
     else expect([0, 1], stderr).toContain(code);
+  });
+
+  test('a server whose JavaScript is blocked for seconds ends with its runner all the same', async () => {
+    const line = 'compare wait --connections 1 --cpu 20s --wait 1ms --models epoll --rounds 1 --quiet';
+    run = new CommandRun(line.split(' '));
+    const server = await run.find('server');
+    await run.until(() => inodesOf([server], ESTABLISHED).size > 0, 'a connection');
+    await pause(300); // the request is under way, and works for ten seconds before it waits
+    const held = inodesOf(run.processes());
+    process.kill(run.pid, 'SIGKILL');
+    await run.outcome;
+    expect(await leftAfter(run, GONE_MS, held)).toEqual({ processes: [], sockets: [] });
   });
 });

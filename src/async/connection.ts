@@ -11,6 +11,12 @@ import { signalOf } from './sleep.js';
 
 /** Bytes that wait for their reader at most, unless told otherwise. One read of the kernel (64 KiB) may come on top. */
 export const READ_QUEUE_BYTES_MAX = 64 * 1024;
+/**
+ * Bytes that write() hands to the kernel without a turn in between, each call counted as a page at least: a peer that reads
+ * as fast as we write would otherwise keep a loop of writes going in reactions for ever, and nobody else would have a turn.
+ */
+const WRITE_BURST_BYTES_MAX = 1024 * 1024;
+const PAGE_BYTES = 4096;
 /** What readUntil() looks through at most, unless told otherwise. */
 const LINE_BYTES_MAX = 64 * 1024;
 
@@ -40,6 +46,7 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
   private busy = false; // somebody reads
   private wake: (() => void) | null = null;
   private readonly writes: PendingWrite[] = [];
+  private burstBytes = 0;
   private failure: Error | null = null;
   private over = false; // `close` has come: the last event
   private waiting: (() => void)[] = [];
@@ -206,13 +213,22 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
     let taken = 0;
     if (this.writes.length === 0) {
       taken = this.connection.write(bytes);
-      if (taken === bytes.length && this.connection.queuedBytes === 0) return;
+      if (taken === bytes.length && this.connection.queuedBytes === 0) {
+        this.burstBytes += Math.max(taken, PAGE_BYTES);
+        if (this.burstBytes >= WRITE_BURST_BYTES_MAX) await this.nextTurn();
+        return;
+      }
     } else if (!(bytes instanceof Uint8Array)) {
       throw argumentError('bytes', 'a Uint8Array or a string', bytes);
     } else if (!this.connection.writable) {
       throw new UnderloopError('ERR_WRITE_AFTER_END', 'write() after end() or close()');
     }
     await this.pendingWrite(bytes, taken, signal);
+  }
+
+  private nextTurn(): Promise<void> {
+    this.burstBytes = 0;
+    return new Promise((resolve) => this.reactor.post(resolve));
   }
 
   private pendingWrite(bytes: Uint8Array, taken: number, signal: AbortSignal | undefined): Promise<void> {

@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { connect, gather, listen, sleep, timeout, type AsyncConnection } from '../../src/async/index.js';
 import type { Reactor } from '../../src/index.js';
+import { ScriptedKernel } from '../../src/testing.js';
 import { pattern } from '../net/world.js';
 import { codeOf, errorOf, kernels, runClean, world } from './tools.js';
 
@@ -286,6 +287,29 @@ test('whatever pieces bytes arrive in, and however they are asked for, the same 
     { numRuns: 60 },
   );
 });
+
+test.each([1, 50_000])(
+  'a loop of writes of %i bytes to a peer that takes all lets others have their turns',
+  async (size) => {
+    const { reactor } = world('scripted', new ScriptedKernel({ socketBufferBytes: 2 ** 30 }));
+    await runClean(reactor, async () => {
+      const [client, server] = await pair(reactor);
+      let written = 0;
+      const longest: number[] = [];
+      const writing = (async () => {
+        for (; written < 4000; written++) await client.write(Buffer.alloc(size));
+      })();
+      while (written < 4000) {
+        const before = written;
+        await new Promise<void>((resolve) => reactor.post(resolve));
+        longest.push(written - before);
+      }
+      await writing;
+      expect(Math.max(...longest)).toBeLessThanOrEqual((2 * 1024 * 1024) / Math.max(size, 4096));
+      for (const connection of [client, server]) await connection[Symbol.asyncDispose]();
+    });
+  },
+);
 
 test('a client of Node’s own is served', async () => {
   const { reactor } = world('native');

@@ -131,13 +131,34 @@ test('mistakes are refused before any system call', () => {
   expect(thrown(() => connection.write('x')).code).toBe('ERR_CLOSED');
 });
 
-describe('a worker that is terminated while it blocks', () => {
+describe('in a worker', () => {
   const client = new URL('../../dist/blocking/index.js', import.meta.url).href;
+  test('a limit longer than the pauses in which a worker looks around is kept in full', async () => {
+    const code = `
+      import(${JSON.stringify(client)}).then(({ connect }) => {
+        const connection = connect({ port: ${String(port)}, timeoutMs: 130 });
+        connection.write('silent\\n');
+        const startedMs = performance.now();
+        let code;
+        try {
+          connection.read(Buffer.alloc(1));
+        } catch (error) {
+          code = error.code;
+        }
+        require('node:worker_threads').parentPort.postMessage([code, performance.now() - startedMs]);
+      });`;
+    const worker = new Worker(code, { eval: true });
+    const [[outcome, ms]] = (await once(worker, 'message')) as [[string, number]];
+    expect(outcome).toBe('ERR_TIMEOUT');
+    expect(ms).toBeGreaterThanOrEqual(130);
+    await worker.terminate();
+  });
+
   test.each([
     ['in a read', 'connection.read(Buffer.alloc(1))', ''],
     ['in a read with a limit', 'connection.read(Buffer.alloc(1))', ', timeoutMs: 600_000'],
     ['in a write', 'connection.write(Buffer.alloc(50_000_000))', ''],
-  ])('%s ends, and gives its descriptor back', async (_, call, options) => {
+  ])('terminated %s it ends, and gives its descriptor back', async (_, call, options) => {
     const before = realDescriptors();
     const code = `
       import(${JSON.stringify(client)}).then(({ connect }) => {

@@ -49,6 +49,7 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
   private burstBytes = 0;
   private failure: Error | null = null;
   private over = false; // `close` has come: the last event
+  private shutHere = false; // by the program; else what closed it is told by that event, a turn later
   private waiting: (() => void)[] = [];
   /** @internal */ forget: () => void = () => undefined;
 
@@ -170,7 +171,7 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
     while (this.queue.length === before) {
       if (this.failure !== null) throw this.failure;
       if (this.readEnded) return false;
-      if (this.closed) throw closedError();
+      if (this.shutHere || this.over) throw closedError();
       this.connection.resume(); // somebody waits: also beyond the bound, as far as the reader's own bound
       await new Promise<void>((resolve, reject) => {
         const forget = onAbort(signal, () => {
@@ -208,6 +209,7 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
   async write(bytes: Uint8Array | string, options?: AbortOptions): Promise<void> {
     const signal = signalOf(options);
     if (signal?.aborted === true) throw abortError('write()', signal);
+    if (this.closed && !this.shutHere) await this.ended();
     if (this.failure !== null) throw this.failure;
     if (typeof bytes === 'string') bytes = Buffer.from(bytes);
     let taken = 0;
@@ -277,12 +279,14 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
 
   /** Closes at once. Reads and writes that wait reject with ERR_CLOSED; bytes nobody read are dropped. Idempotent. */
   close(): void {
+    this.shutHere = true;
     this.connection.close();
     this.queue.clear();
     this.settleAll();
   }
   /** Closes with a reset (RST), so that the peer knows that data may be lost. */
   reset(): void {
+    this.shutHere = true;
     this.connection.reset();
     this.close();
   }

@@ -3,9 +3,10 @@
 import fc from 'fast-check';
 import { connect as nodeConnect } from 'node:net';
 import { once } from 'node:events';
+import { constants } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { connect, gather, listen, sleep, timeout, type AsyncConnection } from '../../src/async/index.js';
-import type { Reactor } from '../../src/index.js';
+import { Reactor } from '../../src/index.js';
 import { ScriptedKernel } from '../../src/testing.js';
 import { pattern } from '../net/world.js';
 import { codeOf, errorOf, kernels, runClean, world } from './tools.js';
@@ -20,7 +21,11 @@ async function pair(reactor: Reactor, options = {}): Promise<[AsyncConnection, A
   return [client, server!];
 }
 
-describe.each(kernels)('a connection (%s)', (kernel) => {
+using probe = new Reactor();
+const triggers = probe.poller.capabilities.edge ? (['level', 'edge'] as const) : (['level'] as const);
+const modes = kernels.flatMap((kernel) => triggers.map((trigger) => [kernel, trigger] as const));
+
+describe.each(modes)('a connection (%s, %s)', (kernel, trigger) => {
   /** Runs `test` with a connected pair, and closes it. */
   async function withPair(
     test: (client: AsyncConnection, server: AsyncConnection, reactor: Reactor) => Promise<void>,
@@ -28,7 +33,7 @@ describe.each(kernels)('a connection (%s)', (kernel) => {
   ): Promise<void> {
     const { reactor, errors } = world(kernel);
     await runClean(reactor, async () => {
-      const [client, server] = await pair(reactor, options);
+      const [client, server] = await pair(reactor, { trigger, ...options });
       await using _client = client;
       await using _server = server;
       await test(client, server, reactor);
@@ -286,6 +291,23 @@ test('whatever pieces bytes arrive in, and however they are asked for, the same 
     }),
     { numRuns: 60 },
   );
+});
+
+test('a read between a failure and its close event tells the failure', async () => {
+  const { reactor, kernel } = world('scripted');
+  await runClean(reactor, async () => {
+    const [client, server] = await pair(reactor, { trigger: 'edge', readQueueBytesMax: 1_000_000 });
+    // A full read, so that the same readiness reads on; then the error, in the same item.
+    kernel.script('recv', null, () => undefined, -constants.errno.ECONNRESET);
+    const reading = (async () => {
+      expect((await server.read())?.length).toBe(65_536);
+      const reason = codeOf(server.read());
+      return [await codeOf(server.write('x')), await reason];
+    })();
+    await client.write(Buffer.alloc(65_536));
+    expect(await reading).toEqual(['ECONNRESET', 'ECONNRESET']);
+    for (const connection of [client, server]) await connection[Symbol.asyncDispose]();
+  });
 });
 
 test.each([1, 50_000])(

@@ -205,6 +205,17 @@ export class Connection<Context = unknown> implements Source, Disposable {
     this.shut(null);
   }
 
+  /** The connection keeps `run()` going (the default). */
+  ref(): this {
+    if (this.slot >= 0) this.reactor.registry.setReferenced(this.slot, true);
+    return this;
+  }
+  /** `run()` may end although this connection is open. */
+  unref(): this {
+    if (this.slot >= 0) this.reactor.registry.setReferenced(this.slot, false);
+    return this;
+  }
+
   /** TCP_NODELAY: small writes leave at once instead of waiting for an acknowledgement. */
   noDelay(on = true): void {
     checkSwitch('on', on);

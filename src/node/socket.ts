@@ -100,7 +100,7 @@ export class Socket extends Duplex {
     if (callback !== null) this.once('connect', callback);
     checkDestination(options);
     checkConnectOptions(options);
-    if (this.write !== Socket.prototype.write) this.write = Socket.prototype.write.bind(this);
+    if (Object.hasOwn(this, 'write')) Reflect.deleteProperty(this, 'write'); // see refuseWrites
     if (options['path'] !== undefined && options['path'] !== null) {
       throw notCovered('IPC paths yet', 'use node:net for them, or a TCP port');
     }
@@ -498,10 +498,13 @@ function emitClose(socket: Socket, failed: boolean): void {
   socket.emit('close', failed);
 }
 
-/** After 'end', without allowHalfOpen: the stream ends our half, and a write meanwhile is refused as node:net does. */
+/** After 'end', without allowHalfOpen: the stream ends our half, and a write after that is refused as node:net does. */
 function refuseWrites(this: Socket): void {
   if (this.allowHalfOpen) return;
-  const write = (_chunk: unknown, encoding?: unknown, callback?: unknown): boolean => {
+  const write = (chunk: unknown, encoding?: unknown, callback?: unknown): boolean => {
+    if (!this.writableEnded) {
+      return Duplex.prototype.write.call(this, chunk, encoding as BufferEncoding, callback as Done);
+    }
     const told = typeof encoding === 'function' ? encoding : callback;
     const error = coded(new Error('This socket has been ended by the other party'), 'EPIPE');
     if (typeof told === 'function') process.nextTick(told as Callback, error);

@@ -25,3 +25,6 @@ export const {
   getDefaultAutoSelectFamilyAttemptTimeout,
   setDefaultAutoSelectFamilyAttemptTimeout,
 } = net;
+
+export { createHttpAgent, createHttpServer, createHttpsAgent, createHttpsServer, serve } from './serve.js';
+export { pgStream, redisConnector, undiciConnect } from './libraries.js';

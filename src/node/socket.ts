@@ -43,6 +43,8 @@ export class Socket extends Duplex {
   declare autoSelectFamilyAttemptedAddresses: string[] | undefined;
   /** For servers above this one (http) to put themselves into. */
   server: unknown = null;
+  /** The runtime's TLSSocket goes along this chain when it touches timeouts. @internal */
+  readonly _parent = null;
 
   /** @internal */ _link: Link | null = null;
   /** @internal */ _dialing: Dialing | null = null;

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { allocationsFailed, formatAllocations, runAllocations } from './allocations.js';
 import { besideFailed, formatBeside, runBeside } from './beside.js';
 import { callsFailed, formatCalls, runCalls } from './calls.js';
+import { formatHttp, httpFailed, runHttp } from './http.js';
 import { ECHO_KNOWN, echoFailed, formatEcho, runEcho } from './echo.js';
 import { describeEnvironment, formatEnvironment } from './lib/environment.js';
 import { buildLimits } from './lib/limit.js';
@@ -14,8 +15,9 @@ import { Progress } from './lib/progress.js';
 import { formatTimers, runTimers, timersFailed } from './timers.js';
 import { formatTrace, runTrace, traceFailed } from './trace.js';
 
-const KNOWN = {
-  ...ECHO_KNOWN,
+
+
+const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'allocations', 'calls', 'http'] };  ...ECHO_KNOWN,
   parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace'],
 };
 
@@ -25,6 +27,7 @@ const PARTS = {
   models: { run: runModels, format: formatModels, failed: modelsFailed },
   allocations: { run: runAllocations, format: formatAllocations, failed: allocationsFailed },
   trace: { run: runTrace, format: formatTrace, failed: traceFailed },
+  http: { run: runHttp, format: formatHttp, failed: httpFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
   timers: { run: runTimers, format: formatTimers, failed: timersFailed },
 };

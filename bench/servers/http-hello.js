@@ -4,7 +4,7 @@
 import { createServer as createHttp } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { serve } from '../../dist/node/index.js';
-import { certificate } from '../lib/certificate.js';
+import { certificate } from '../../examples/node/lib/certificate.js';
 
 const [kind, scheme] = process.argv.slice(2);
 const hello = (_request, response) => {

@@ -49,7 +49,7 @@ export function redisConnector(net: Net = defaultNet()): new (options: RedisOpti
       if (!this.#wanted) throw new Error('Connection is closed.');
       const { host = '127.0.0.1', port = 6379, family, path, tls: secure } = this.#options;
       const where = path === undefined ? { host, port, ...(family ? { family } : {}) } : { path };
-      const socket = net.connect(where as nodeNet.NetConnectOpts);
+      const socket = net.connect({ ...where, allowHalfOpen: secure !== undefined } as nodeNet.NetConnectOpts);
       const stream = secure === undefined ? socket : tls.connect({ servername: host, ...secure, socket });
       this.#stream = stream;
       stream.once('error', (error) => (this.firstError ??= error));
@@ -84,6 +84,7 @@ export function undiciConnect(secure: tls.ConnectionOptions = {}, net: Net = def
       host,
       port: Number(target.port) || (isSecure ? 443 : 80),
       noDelay: true,
+      allowHalfOpen: isSecure,
       ...(target.localAddress ? { localAddress: target.localAddress } : {}),
     });
     const socket = isSecure

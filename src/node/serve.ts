@@ -4,6 +4,7 @@ import type { EventEmitter } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type * as nodeNet from 'node:net';
+import * as tls from 'node:tls';
 import { defaultNet, type Net } from './net.js';
 
 /** What such a server has of net.Server, and may be asked for. */
@@ -27,7 +28,8 @@ type Shell = EventEmitter &
 export function serve<S extends EventEmitter>(server: S, net: Net = defaultNet()): S {
   const shell: Shell = server;
   const front = net.createServer({
-    allowHalfOpen: shell.allowHalfOpen ?? true,
+    // The layer above ends what it serves. A TLS server that does not allow half-open connections means its own.
+    allowHalfOpen: shell instanceof tls.Server || (shell.allowHalfOpen ?? true),
     noDelay: shell.noDelay ?? true,
     keepAlive: shell.keepAlive ?? false,
     keepAliveInitialDelay: (shell.keepAliveInitialDelay ?? 0) * 1000,
@@ -115,7 +117,8 @@ export function tcpOptions(options: object): nodeNet.TcpNetConnectOpts {
   const { host, port, localAddress, localPort, family, lookup, noDelay, keepAlive, keepAliveInitialDelay } =
     options as nodeNet.TcpNetConnectOpts;
   const all = { host, port, localAddress, localPort, family, lookup, noDelay, keepAlive, keepAliveInitialDelay };
+  // TLS says by itself that it ends, and may have to write after the peer has.
   return Object.fromEntries(
-    Object.entries(all).filter(([, value]) => value !== undefined && value !== null),
+    Object.entries({ ...all, allowHalfOpen: true }).filter(([, value]) => value !== undefined && value !== null),
   ) as unknown as nodeNet.TcpNetConnectOpts;
 }

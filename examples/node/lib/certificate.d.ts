@@ -1,0 +1,3 @@
+// What certificate.js exports, for TypeScript.
+
+export const certificate: { key: string; cert: string };

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Socket, pgStream } from '../../src/node/index.js';
+import { runNode } from './servers.js';
 import { startPostgres, type Database } from './postgres.js';
 
 let database: Database;
@@ -143,5 +144,15 @@ describe('pg over underloop/node', () => {
     const { rows } = await one.query<{ n: number }>('select n from ledger order by n');
     expect(rows.map(({ n }) => n)).toEqual(acknowledged.toSorted((a, b) => a - b));
     expect(failures).toBeGreaterThan(0);
+  });
+
+  it('runs the example, which ends by itself', async () => {
+    const { host, port, user, password } = database.config;
+    const url = `postgres://${user}:${password}@${host}:${port}/postgres`;
+    expect(await runNode(['examples/node/pg.js'], { DATABASE_URL: url })).toEqual({
+      code: 0,
+      stdout: `${Array.from({ length: 20 }, (_, i) => i * 2).join(' ')}\n`,
+      stderr: '',
+    });
   });
 });

@@ -20,7 +20,17 @@ const autocannon = createRequire(import.meta.url).resolve('autocannon');
 
 async function load(scheme, port, seconds, cpu) {
   const url = `${scheme}://127.0.0.1:${port}/`;
-  const command = [process.execPath, '--no-warnings', autocannon, '--json', '-c', String(CONNECTIONS), '-d', String(seconds), url];
+  const command = [
+    process.execPath,
+    '--no-warnings',
+    autocannon,
+    '--json',
+    '-c',
+    String(CONNECTIONS),
+    '-d',
+    String(seconds),
+    url,
+  ];
   const { code, stdout, ending } = await runToEnd(command, cpu, (seconds + 30) * 1000);
   if (code !== 0) throw new Error(`autocannon ${ending}`);
   const result = JSON.parse(stdout);
@@ -60,7 +70,9 @@ export async function runHttp(options, pinning, progress) {
   const random = seededRandom(options.seed);
   const cells = [];
   for (const scheme of SCHEMES) {
-    progress.line(`http: ${scheme}, ${options.rounds} rounds of ${ROUND_S} s for each of ${KINDS.join(' and ')}`);
+    progress.line(
+      `http: ${scheme}, ${options.rounds} rounds of ${ROUND_S} s for each of ${KINDS.join(' and ')}`,
+    );
     cells.push(await measure(scheme, options.rounds, random, pinning, progress));
   }
   return { connections: CONNECTIONS, roundS: ROUND_S, cells };
@@ -73,7 +85,19 @@ export function httpFailed(result) {
 }
 
 export function formatHttp(result) {
-  const rows = [['', 'node:net req/s', 'bridge req/s', 'ratio', 'interval', 'node:net CPU us', 'bridge CPU us', 'ratio', 'errors']];
+  const rows = [
+    [
+      '',
+      'node:net req/s',
+      'bridge req/s',
+      'ratio',
+      'interval',
+      'node:net CPU us',
+      'bridge CPU us',
+      'ratio',
+      'errors',
+    ],
+  ];
   for (const cell of result.cells) {
     const { runs, ratios, cpuRatios } = cell;
     const perSecond = (kind) => median(runs[kind].map((run) => run.perSecond)).toFixed(0);

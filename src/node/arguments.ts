@@ -1,7 +1,14 @@
 // The arguments of connect() and listen() in all their forms, and the checks that node:net makes of them.
 
 import { isIP } from 'node:net';
-import { argumentTypeError, argumentValueError, badPort, invalidIp, missingArguments, rangeError } from './errors.js';
+import {
+  argumentTypeError,
+  argumentValueError,
+  badPort,
+  invalidIp,
+  missingArguments,
+  rangeError,
+} from './errors.js';
 
 export type Callback = (...args: unknown[]) => void;
 export type Options = Record<string, unknown>;
@@ -37,7 +44,9 @@ export function backlogOf(args: readonly unknown[]): number {
 /** The port as a number. Throws ERR_SOCKET_BAD_PORT. */
 export function checkedPort(name: string, port: unknown): number {
   const text = typeof port === 'string' ? port.trim() : port;
-  const good = (typeof text === 'number' || (typeof text === 'string' && text !== '')) && Number(text) === Number(text) >>> 0;
+  const good =
+    (typeof text === 'number' || (typeof text === 'string' && text !== '')) &&
+    Number(text) === Number(text) >>> 0;
   if (!good || Number(text) > 0xffff) throw badPort(name, port);
   return Number(text);
 }
@@ -66,7 +75,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 /** A duration for the runtime's timers. Throws ERR_OUT_OF_RANGE; too long a one is cut, with its warning. */
 export function checkedDelayMs(name: string, delayMs: unknown): number {
   checkNumber(name, delayMs);
-  if (delayMs < 0 || !Number.isFinite(delayMs)) throw rangeError(name, 'a non-negative finite number', delayMs);
+  if (delayMs < 0 || !Number.isFinite(delayMs))
+    throw rangeError(name, 'a non-negative finite number', delayMs);
   if (delayMs <= TIMER_MS_MAX) return delayMs;
   process.emitWarning(
     `${String(delayMs)} does not fit into a 32-bit signed integer.\nTimer duration was truncated to ${String(TIMER_MS_MAX)}.`,
@@ -85,7 +95,8 @@ export function keepAliveDelayS(delayMs: unknown): number {
 /** What connect() is given, checked before anything is done. */
 export function checkConnectOptions(options: Options): void {
   const { localAddress, localPort, lookup } = options;
-  if (localAddress && (typeof localAddress !== 'string' || isIP(localAddress) === 0)) throw invalidIp(localAddress);
+  if (localAddress && (typeof localAddress !== 'string' || isIP(localAddress) === 0))
+    throw invalidIp(localAddress);
   if (localPort) checkNumber('options.localPort', localPort);
   const { port } = options;
   if (port !== undefined && typeof port !== 'number' && typeof port !== 'string') {
@@ -102,7 +113,8 @@ export function checkConnectOptions(options: Options): void {
 
 /** connect() without a port or path. */
 export function checkDestination(options: Options): void {
-  if (options['port'] === undefined && (options['path'] === undefined || options['path'] === null)) throw missingArguments();
+  if (options['port'] === undefined && (options['path'] === undefined || options['path'] === null))
+    throw missingArguments();
 }
 
 /** Why listen() cannot use these options. */

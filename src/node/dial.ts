@@ -25,13 +25,13 @@ interface Candidate {
 type Lookup = (
   host: string,
   options: object,
-  callback: (error: Error | null, address: unknown, family?: unknown) => void,
+  callback: (error: Error | null | undefined, address: unknown, family?: unknown) => void,
 ) => void;
 
 /** Connects `socket` as `options` say, which are checked already. What goes wrong is told by 'error'. */
 export function dial(socket: Socket, options: Options): void {
   const port = checkedPort('Port', options['port']);
-  const host = (options['host'] as string | undefined) || 'localhost';
+  const host = stringOr(options['host'], 'localhost');
   const dialing = new Dialing(socket, port, options);
   socket._dialing = dialing;
   const family = nodeNet.isIP(host);
@@ -49,7 +49,7 @@ export class Dialing {
   private readonly errors: Error[] = [];
   private current: Link | null = null;
   private timer: NodeJS.Timeout | undefined;
-  private cancelled = false;
+  private cancelled = false as boolean;
 
   constructor(
     private readonly socket: Socket,
@@ -67,7 +67,7 @@ export class Dialing {
     const wanted = { family: options['family'] ?? 0, hints: options['hints'] ?? 0, ...(all ? { all } : {}) };
     lookup(host, wanted, (error, address, family) => {
       if (this.cancelled) return;
-      if (error !== null && error !== undefined) {
+      if (error) {
         socket.emit('lookup', error, undefined, undefined, host);
         process.nextTick(() => this.giveUp(error));
         return;
@@ -75,12 +75,12 @@ export class Dialing {
       const found = all ? (Array.isArray(address) ? address : [{}]) : [{ address, family }];
       for (const one of found as Candidate[]) socket.emit('lookup', null, one.address, one.family, host);
       // A listener may have destroyed the socket.
-      if (socket.connecting && !this.cancelled) this.check(found as Candidate[], host);
+      if (socket.connecting) this.check(found as Candidate[], host);
     });
   }
 
   private check(found: readonly Candidate[], host: string): void {
-    const good = found.filter(({ address, family }) => nodeNet.isIP(address) !== 0 && (family === 4 || family === 6));
+    const good = found.filter(({ address, family }) => nodeNet.isIP(address) !== 0 && isFamily(family));
     if (good.length > 0) this.begin(interleaved(good));
     else {
       const [first] = found;
@@ -131,7 +131,13 @@ export class Dialing {
         port: this.port,
         writeQueueBytesMax: LINK_QUEUE_BYTES_MAX,
         ...(bound
-          ? { from: { family, host: localAddress || (family === 4 ? '0.0.0.0' : '::'), port: localPort ?? 0 } }
+          ? {
+              from: {
+                family,
+                host: stringOr(localAddress, family === 4 ? '0.0.0.0' : '::'),
+                port: localPort ?? 0,
+              },
+            }
           : {}),
       },
       links,
@@ -215,6 +221,15 @@ function interleaved(found: readonly Candidate[]): Candidate[] {
     mixed.push(...first.slice(i, i + 1), ...second.slice(i, i + 1));
   }
   return mixed;
+}
+
+/** Empty strings count as absent, as they do for node:net. */
+function stringOr(value: unknown, otherwise: string): string {
+  return value === undefined || value === null || value === '' ? otherwise : (value as string);
+}
+
+function isFamily(value: unknown): value is 4 | 6 {
+  return value === 4 || value === 6;
 }
 
 function allFailed(errors: readonly Error[]): Error {

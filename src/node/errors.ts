@@ -13,7 +13,7 @@ export interface Place {
 export function coded<E extends Error>(error: E, code: string): E & { code: string } {
   const { name } = error;
   error.name = `${name} [${code}]`;
-  void error.stack; // the name is written into the stack when it is first read
+  Reflect.get(error, 'stack'); // the name is written into the stack when it is first read
   error.name = name;
   return Object.assign(error, { code });
 }
@@ -76,14 +76,14 @@ export const closedBeforeConnection = (): Error =>
   );
 
 export const attemptTimedOut = (): Error =>
-  coded(
-    new Error('The socket connection attempt timed out'),
-    'ERR_SOCKET_CONNECTION_TIMEOUT',
-  );
+  coded(new Error('The socket connection attempt timed out'), 'ERR_SOCKET_CONNECTION_TIMEOUT');
 
 /** What underloop/node does not do (yet), said where it is asked for. */
 export function notCovered(what: string, instead: string): Error {
-  return coded(new Error(`underloop/node does not cover ${what}; ${instead}`), 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM');
+  return coded(
+    new Error(`underloop/node does not cover ${what}; ${instead}`),
+    'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
+  );
 }
 
 /** A failed system call, as libuv's errors look: `errno` negative, `syscall` by libuv's name. */

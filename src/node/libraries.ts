@@ -40,19 +40,22 @@ export function redisConnector(net: Net = defaultNet()): new (options: RedisOpti
       this.#options = options;
     }
 
+    private isWanted(): boolean {
+      return this.#wanted;
+    }
     check(): boolean {
       return true;
     }
     async connect(): Promise<nodeNet.Socket> {
       this.#wanted = true;
       await Promise.resolve(); // ioredis sets the rest of its state first
-      if (!this.#wanted) throw new Error('Connection is closed.');
+      if (!this.isWanted()) throw new Error('Connection is closed.');
       const { host = '127.0.0.1', port = 6379, family, path, tls: secure } = this.#options;
       const where = path === undefined ? { host, port, ...(family ? { family } : {}) } : { path };
       const socket = net.connect({ ...where, allowHalfOpen: secure !== undefined } as nodeNet.NetConnectOpts);
       const stream = secure === undefined ? socket : tls.connect({ servername: host, ...secure, socket });
       this.#stream = stream;
-      stream.once('error', (error) => (this.firstError ??= error));
+      stream.once('error', (error: Error) => (this.firstError ??= error));
       return stream;
     }
     disconnect(): void {

@@ -1,7 +1,7 @@
 // The module that stands in for node:net: the same exports, over a reactor.
 
 import * as nodeNet from 'node:net';
-import { Reactor } from '../reactor/reactor.js';
+import type { Reactor } from '../reactor/reactor.js';
 import { checkReactor } from '../net/checks.js';
 import { normalizeArguments } from './arguments.js';
 import { Links, defaultNetwork } from './links.js';
@@ -51,7 +51,8 @@ function netOn(links: Links | null): Net {
   const connect = (...args: unknown[]): Socket => {
     const [options, callback] = normalizeArguments(args);
     const socket = new NetSocket(options);
-    if (typeof options['timeout'] === 'number' && options['timeout'] > 0) socket.setTimeout(options['timeout']);
+    if (typeof options['timeout'] === 'number' && options['timeout'] > 0)
+      socket.setTimeout(options['timeout']);
     return callback === null ? socket.connect(options) : socket.connect(options, callback);
   };
   const { BlockList, SocketAddress, isIP, isIPv4, isIPv6 } = nodeNet;

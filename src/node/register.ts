@@ -23,6 +23,10 @@ function isRuntimes([first]: readonly unknown[]): boolean {
   return Boolean(handle) || fd !== undefined || (path !== undefined && path !== null);
 }
 
+function construct(made: Constructor, args: unknown[], newTarget = made): object {
+  return Reflect.construct<unknown[], object>(made, args, newTarget);
+}
+
 /**
  * Stands in for a class of node:net. The runtime's own subclasses call it as a function, with an instance that is theirs
  * already: those go on to the class that they were made for. `instanceof` is true of the runtime's own sockets only: its
@@ -32,10 +36,10 @@ function stand(ours: Constructor, theirs: Constructor): Constructor {
   const hasInstance = (value: unknown): boolean => value instanceof theirs;
   return new Proxy(ours, {
     construct: (target, args, newTarget: Constructor) =>
-      isRuntimes(args) ? (Reflect.construct(theirs, args) as object) : (Reflect.construct(target, args, newTarget) as object),
+      isRuntimes(args) ? construct(theirs, args) : construct(target, args, newTarget),
     apply: (target, self: unknown, args: unknown[]): unknown => {
       if (self instanceof theirs) return Reflect.apply(theirs as unknown as Anything, self, args);
-      return isRuntimes(args) ? Reflect.construct(theirs, args) : Reflect.construct(target, args);
+      return construct(isRuntimes(args) ? theirs : target, args);
     },
     get: (target, name, receiver): unknown =>
       name === Symbol.hasInstance ? hasInstance : Reflect.get(target, name, receiver),
@@ -45,7 +49,9 @@ function stand(ours: Constructor, theirs: Constructor): Constructor {
 /** The runtime calls methods of `net.Server.prototype` on its own servers, too: those get their own. */
 function shareMethods(ours: Constructor, theirs: Constructor): void {
   const prototype = ours.prototype as Record<string, unknown>;
-  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(theirs.prototype as object))) {
+  for (const [name, { value }] of Object.entries(
+    Object.getOwnPropertyDescriptors(theirs.prototype as object),
+  )) {
     const mine = prototype[name];
     if (name === 'constructor' || typeof value !== 'function' || typeof mine !== 'function') continue;
     prototype[name] = function (this: unknown, ...args: unknown[]): unknown {
@@ -58,7 +64,8 @@ function patchNet(exports: Record<string, unknown>): void {
   const ours = defaultNet() as unknown as Record<string, unknown>;
   const theirConnect = exports['connect'] as Anything;
   const ourConnect = ours['connect'] as Anything;
-  const connect = (...args: unknown[]): unknown => (isRuntimes(args) ? theirConnect(...args) : ourConnect(...args));
+  const connect = (...args: unknown[]): unknown =>
+    isRuntimes(args) ? theirConnect(...args) : ourConnect(...args);
   const socket = stand(ours['Socket'] as Constructor, exports['Socket'] as Constructor);
   const server = stand(ours['Server'] as Constructor, exports['Server'] as Constructor);
   shareMethods(ours['Server'] as Constructor, exports['Server'] as Constructor);
@@ -71,7 +78,8 @@ function patchHttp(): void {
   const net = defaultNet();
   const { createServer } = http;
   const { createServer: createSecureServer } = https;
-  http.createServer = ((...args: Parameters<typeof createServer>) => serve(createServer(...args))) as typeof createServer;
+  http.createServer = ((...args: Parameters<typeof createServer>) =>
+    serve(createServer(...args))) as typeof createServer;
   https.createServer = ((...args: Parameters<typeof createSecureServer>) =>
     serve(createSecureServer(...args))) as typeof createSecureServer;
   type Hook = (this: unknown, options: object, ...rest: unknown[]) => nodeNet.Socket;
@@ -80,11 +88,17 @@ function patchHttp(): void {
   const connectPlain = plain.createConnection;
   const connectSecure = secure.createConnection;
   plain.createConnection = function (options, ...rest) {
-    return isRuntimes([options]) ? connectPlain.call(this, options, ...rest) : net.connect(options as nodeNet.NetConnectOpts);
+    return isRuntimes([options])
+      ? connectPlain.call(this, options, ...rest)
+      : net.connect(options as nodeNet.NetConnectOpts);
   };
   secure.createConnection = function (options, ...rest) {
     const given = isRuntimes([options]) || 'socket' in options;
-    return connectSecure.call(this, given ? options : { ...options, socket: net.connect(tcpOptions(options)) }, ...rest);
+    return connectSecure.call(
+      this,
+      given ? options : { ...options, socket: net.connect(tcpOptions(options)) },
+      ...rest,
+    );
   };
 }
 

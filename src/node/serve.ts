@@ -116,9 +116,19 @@ export function createHttpsAgent(options?: https.AgentOptions, net: Net = defaul
 export function tcpOptions(options: object): nodeNet.TcpNetConnectOpts {
   const { host, port, localAddress, localPort, family, lookup, noDelay, keepAlive, keepAliveInitialDelay } =
     options as nodeNet.TcpNetConnectOpts;
-  const all = { host, port, localAddress, localPort, family, lookup, noDelay, keepAlive, keepAliveInitialDelay };
-  // TLS says by itself that it ends, and may have to write after the peer has.
+  const all: Record<string, unknown> = {
+    host,
+    port,
+    localAddress,
+    localPort,
+    family,
+    lookup,
+    noDelay,
+    keepAlive,
+    keepAliveInitialDelay,
+    allowHalfOpen: true, // TLS says by itself that it ends, and may have to write after the peer has
+  };
   return Object.fromEntries(
-    Object.entries({ ...all, allowHalfOpen: true }).filter(([, value]) => value !== undefined && value !== null),
+    Object.entries(all).filter(([, value]) => value !== undefined && value !== null),
   ) as unknown as nodeNet.TcpNetConnectOpts;
 }

@@ -22,6 +22,7 @@ import { Links, defaultNetwork } from './links.js';
 import { LINK_QUEUE_BYTES_MAX } from './outlet.js';
 import { Socket, describeAddress, type Link } from './socket.js';
 
+const BACKLOG = 511;
 /** listen(2) takes no more; larger ones are cut, as the kernel cuts them to net.core.somaxconn. */
 const BACKLOG_MAX = 65_535;
 
@@ -92,17 +93,26 @@ export class Server extends EventEmitter {
     const [options, callback] = normalizeArguments(args);
     if (this._listener !== null) throw alreadyListening();
     if (callback !== null) this.once('listening', callback);
-    const backlog = (options['backlog'] as number | undefined) || backlogOf(args) || 511;
+    const backlog = Number(options['backlog']) || backlogOf(args) || BACKLOG;
     const call = ++this._calls;
     this._closeOn(options['signal']);
-    if (typeof options['fd'] === 'number' || options['handle'] !== undefined || options['_handle'] !== undefined) {
+    if (
+      typeof options['fd'] === 'number' ||
+      options['handle'] !== undefined ||
+      options['_handle'] !== undefined
+    ) {
       throw notCovered('listening on a descriptor or handle', 'use node:net for it');
     }
     let { port } = options;
-    const any = args.length === 0 || typeof args[0] === 'function' || port === null || ('port' in options && port === undefined);
+    const any =
+      args.length === 0 ||
+      typeof args[0] === 'function' ||
+      port === null ||
+      ('port' in options && port === undefined);
     if (any) port = 0;
     if (typeof port !== 'number' && typeof port !== 'string') {
-      if (typeof options['path'] === 'string') throw notCovered('IPC paths yet', 'use node:net for them, or a TCP port');
+      if (typeof options['path'] === 'string')
+        throw notCovered('IPC paths yet', 'use node:net for them, or a TCP port');
       throw unusableListenOptions(options);
     }
     const number = checkedPort('options.port', port);
@@ -123,9 +133,13 @@ export class Server extends EventEmitter {
 
   private _start(host: string | null, port: number, backlog: number, options: Options): void {
     try {
-      this._listener = host === null ? this._listenAnywhere(port, backlog, options) : this._bind(host, port, backlog, options);
+      this._listener =
+        host === null
+          ? this._listenAnywhere(port, backlog, options)
+          : this._bind(host, port, backlog, options);
     } catch (cause) {
-      const error = cause instanceof SystemError ? listenError(cause, { address: host ?? '::', port }) : (cause as Error);
+      const error =
+        cause instanceof SystemError ? listenError(cause, { address: host ?? '::', port }) : (cause as Error);
       process.nextTick(() => {
         this.emit('error', error);
       });
@@ -194,7 +208,7 @@ export class Server extends EventEmitter {
 
   private _take(link: Link): void {
     const { maxConnections } = this;
-    if (maxConnections !== undefined && maxConnections !== null && this._connections >= maxConnections) {
+    if (typeof maxConnections === 'number' && this._connections >= maxConnections) {
       this._drop(link);
       return;
     }

@@ -17,10 +17,18 @@ import {
   type Options,
 } from './arguments.js';
 import { dial, type Dialing } from './dial.js';
-import { argumentValueError, closedBeforeConnection, coded, connectionError, notCovered, socketClosed } from './errors.js';
+import {
+  argumentValueError,
+  closedBeforeConnection,
+  coded,
+  connectionError,
+  notCovered,
+  socketClosed,
+} from './errors.js';
 import type { Links } from './links.js';
 import { defaultNetwork } from './links.js';
-import { OnRead, onReadOf } from './on-read.js';
+import type { OnRead } from './on-read.js';
+import { onReadOf } from './on-read.js';
 import { Outlet, type Done, type Piece } from './outlet.js';
 import type { Server } from './server.js';
 
@@ -28,7 +36,11 @@ import type { Server } from './server.js';
 export type Link = Connection<Socket>;
 
 const familyNames = { 4: 'IPv4', 6: 'IPv6' } as const;
-type AddressInfo = { address: string; family: string; port: number };
+interface AddressInfo {
+  address: string;
+  family: string;
+  port: number;
+}
 
 export function describeAddress(address: SocketAddress): AddressInfo {
   return { address: address.host, family: familyNames[address.family], port: address.port };
@@ -54,6 +66,7 @@ export class Socket extends Duplex {
   private _outlet: Outlet | null = null;
   private _onRead: OnRead | null;
   private _timer: NodeJS.Timeout | null = null;
+  private _timerMs = 0;
   private _timed = false;
   private _unreferenced = false;
   private _readEnded = false;
@@ -77,7 +90,7 @@ export class Socket extends Duplex {
       autoDestroy: true,
       decodeStrings: false,
       signal: undefined,
-    } as object);
+    });
     this._noDelay = Boolean(given['noDelay']);
     this._keepAlive = Boolean(given['keepAlive']);
     this._keepAliveDelayS = keepAliveDelayS(given['keepAliveInitialDelay']);
@@ -356,9 +369,10 @@ export class Socket extends Duplex {
     }
     this._timed = true;
     // A timer of the same length is used again: http sets and takes back the same timeout for each request.
-    const timer = this._timer as (NodeJS.Timeout & { _idleTimeout?: number }) | null;
-    if (timer !== null && timer._idleTimeout === ms) timer.refresh();
+    const timer = this._timer;
+    if (timer !== null && this._timerMs === ms) timer.refresh();
     else {
+      this._timerMs = ms;
       if (timer !== null) clearTimeout(timer);
       this._timer = setTimeout(timedOut, ms, this).unref();
     }
@@ -391,7 +405,7 @@ export class Socket extends Duplex {
   // ---- Options and state ------------------------------------------------------------------------------------
 
   setNoDelay(enable?: boolean): this {
-    const on = enable === undefined || Boolean(enable);
+    const on = enable === undefined || Boolean(enable as unknown);
     if (this._link !== null && !this.connecting && on !== this._noDelay) this._link.noDelay(on);
     this._noDelay = on;
     return this;
@@ -509,7 +523,7 @@ function refuseWrites(this: Socket): void {
     }
     const told = typeof encoding === 'function' ? encoding : callback;
     const error = coded(new Error('This socket has been ended by the other party'), 'EPIPE');
-    if (typeof told === 'function') process.nextTick(told as Callback, error);
+    if (typeof told === 'function') process.nextTick(told, error);
     this.destroy(error);
     return false;
   };

@@ -40,7 +40,11 @@ async function listening<S extends http.Server>(server: S): Promise<{ server: S;
 const echo: http.RequestListener = (request, response) => void request.pipe(response);
 
 async function ask(options: http.RequestOptions & https.RequestOptions, body?: Buffer | string) {
-  const request = (options.protocol === 'https:' ? https : http).request({ host: '127.0.0.1', method: 'POST', ...options });
+  const request = (options.protocol === 'https:' ? https : http).request({
+    host: '127.0.0.1',
+    method: 'POST',
+    ...options,
+  });
   request.end(body);
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
   return { response, body: await text(response), request };
@@ -93,7 +97,12 @@ describe('node:http', () => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
       socket.pipe(socket);
     });
-    const request = http.request({ host: '127.0.0.1', port, agent: createHttpAgent(), headers: { upgrade: 'echo', connection: 'upgrade' } });
+    const request = http.request({
+      host: '127.0.0.1',
+      port,
+      agent: createHttpAgent(),
+      headers: { upgrade: 'echo', connection: 'upgrade' },
+    });
     request.end();
     const [, socket] = (await once(request, 'upgrade')) as [unknown, nodeNet.Socket];
     socket.end('through the tunnel');
@@ -151,7 +160,9 @@ describe('node:tls and node:https', () => {
   });
   it('refuse a certificate that is not trusted', async () => {
     const { port } = await listening(createHttpsServer(certificate, echo));
-    const failure = await ask({ protocol: 'https:', port, agent: createHttpsAgent() }).catch((error: unknown) => error);
+    const failure = await ask({ protocol: 'https:', port, agent: createHttpsAgent() }).catch(
+      (error: unknown) => error,
+    );
     expect(failure).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
   });
   it('work both ways over sockets of ours', async () => {
@@ -192,7 +203,9 @@ describe('node:tls and node:https', () => {
 describe('undici', () => {
   it.each(['http', 'https'])('fetches by %s over the reactor', async (scheme) => {
     const isSecure = scheme === 'https';
-    const { server, port } = await listening(isSecure ? createHttpsServer(certificate, echo) : createHttpServer(echo));
+    const { server, port } = await listening(
+      isSecure ? createHttpsServer(certificate, echo) : createHttpServer(echo),
+    );
     let connections = 0;
     server.on('connection', () => connections++);
     const dispatcher = new Agent({ connect: undiciConnect({ ca: certificate.cert }), connections: 2 });
@@ -213,7 +226,9 @@ describe('undici', () => {
     const { server, port } = await listening(createHttpServer(echo));
     await new Promise((resolve) => server.close(resolve));
     const dispatcher = new Agent({ connect: undiciConnect() });
-    const failure = (await fetch(`http://127.0.0.1:${port}/`, { dispatcher }).catch((error: unknown) => error)) as Error;
+    const failure = (await fetch(`http://127.0.0.1:${port}/`, { dispatcher }).catch(
+      (error: unknown) => error,
+    )) as Error;
     expect(failure.cause).toMatchObject({ code: 'ECONNREFUSED' });
     await dispatcher.close();
   });

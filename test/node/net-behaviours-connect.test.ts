@@ -35,8 +35,16 @@ describe.each(nets)('%s', (_name, net) => {
     it('has no addresses', () => {
       const socket = world.socket();
       expect(socket.address()).toEqual({});
-      expect([socket.localAddress, socket.localPort, socket.localFamily]).toEqual([undefined, undefined, undefined]);
-      expect([socket.remoteAddress, socket.remotePort, socket.remoteFamily]).toEqual([undefined, undefined, undefined]);
+      expect([socket.localAddress, socket.localPort, socket.localFamily]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      expect([socket.remoteAddress, socket.remotePort, socket.remoteFamily]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
     });
     it('has timeout undefined until setTimeout() is called', () => {
       expect(world.socket().timeout).toBeUndefined();
@@ -73,7 +81,8 @@ describe.each(nets)('%s', (_name, net) => {
     it('refuses a keepAliveInitialDelay that is no number', () => {
       expect(shape(thrown(() => new net.Socket({ keepAliveInitialDelay: 'x' } as never)))).toMatchObject({
         code: 'ERR_INVALID_ARG_TYPE',
-        message: 'The "options.keepAliveInitialDelay" property must be of type number. Received type string (\'x\')',
+        message:
+          'The "options.keepAliveInitialDelay" property must be of type number. Received type string (\'x\')',
       });
     });
   });
@@ -138,7 +147,11 @@ describe.each(nets)('%s', (_name, net) => {
     });
     it('gives addresses and ports of both ends', async () => {
       const { client, peer, port } = await world.pair();
-      expect([client.remoteAddress, client.remotePort, client.remoteFamily]).toEqual(['127.0.0.1', port, 'IPv4']);
+      expect([client.remoteAddress, client.remotePort, client.remoteFamily]).toEqual([
+        '127.0.0.1',
+        port,
+        'IPv4',
+      ]);
       expect([peer.localAddress, peer.localPort, peer.localFamily]).toEqual(['127.0.0.1', port, 'IPv4']);
       expect(peer.remotePort).toBe(client.localPort);
       expect(client.address()).toEqual({ address: '127.0.0.1', family: 'IPv4', port: client.localPort });
@@ -155,8 +168,15 @@ describe.each(nets)('%s', (_name, net) => {
     });
     it('tells that a local address cannot be had', async () => {
       const { port } = await world.listening();
-      const [error] = await once(world.connect({ port, host: '127.0.0.1', localAddress: '192.0.2.1' }), 'error');
-      expect(shape(error)).toMatchObject({ code: 'EADDRNOTAVAIL', syscall: 'bind', message: 'bind EADDRNOTAVAIL 192.0.2.1' });
+      const [error] = await once(
+        world.connect({ port, host: '127.0.0.1', localAddress: '192.0.2.1' }),
+        'error',
+      );
+      expect(shape(error)).toMatchObject({
+        code: 'EADDRNOTAVAIL',
+        syscall: 'bind',
+        message: 'bind EADDRNOTAVAIL 192.0.2.1',
+      });
     });
     it('looks a name up and emits lookup', async () => {
       const { port } = await world.listening();
@@ -204,7 +224,8 @@ describe.each(nets)('%s', (_name, net) => {
     });
     it('fails with the error of the lookup', async () => {
       const failure = Object.assign(new Error('no such name'), { code: 'ENOTFOUND' });
-      const lookup = (_host: string, _options: object, callback: (error: Error) => void): void => callback(failure);
+      const lookup = (_host: string, _options: object, callback: (error: Error) => void): void =>
+        callback(failure);
       const socket = world.connect({ port: 1, host: 'somewhere.example', lookup: lookup as never });
       const closed = closeOf(socket);
       const [error] = await once(socket, 'error');
@@ -214,14 +235,27 @@ describe.each(nets)('%s', (_name, net) => {
     it('refuses what a lookup gives that is no address', async () => {
       const lookup = (_host: string, _options: object, callback: (...args: unknown[]) => void): void =>
         callback(null, 'nonsense', 4);
-      const socket = world.connect({ port: 1, host: 'a.example', autoSelectFamily: false, lookup: lookup as never });
+      const socket = world.connect({
+        port: 1,
+        host: 'a.example',
+        autoSelectFamily: false,
+        lookup: lookup as never,
+      });
       const [error] = await once(socket, 'error');
-      expect(shape(error)).toMatchObject({ code: 'ERR_INVALID_IP_ADDRESS', message: 'Invalid IP address: nonsense' });
+      expect(shape(error)).toMatchObject({
+        code: 'ERR_INVALID_IP_ADDRESS',
+        message: 'Invalid IP address: nonsense',
+      });
     });
     it('refuses what a lookup gives that is no family', async () => {
       const lookup = (_host: string, _options: object, callback: (...args: unknown[]) => void): void =>
         callback(null, '127.0.0.1', 9);
-      const socket = world.connect({ port: 1, host: 'a.example', autoSelectFamily: false, lookup: lookup as never });
+      const socket = world.connect({
+        port: 1,
+        host: 'a.example',
+        autoSelectFamily: false,
+        lookup: lookup as never,
+      });
       const [error] = await once(socket, 'error');
       expect(shape(error)).toMatchObject({
         code: 'ERR_INVALID_ADDRESS_FAMILY',
@@ -267,7 +301,10 @@ describe.each(nets)('%s', (_name, net) => {
     });
     it('refuses a localAddress that is no address', () => {
       const error = thrown(() => world.socket().connect({ port: 1, localAddress: 'x' }));
-      expect(shape(error)).toMatchObject({ code: 'ERR_INVALID_IP_ADDRESS', message: 'Invalid IP address: x' });
+      expect(shape(error)).toMatchObject({
+        code: 'ERR_INVALID_IP_ADDRESS',
+        message: 'Invalid IP address: x',
+      });
     });
     it('refuses a localPort that is no number', () => {
       const error = thrown(() => world.socket().connect({ port: 1, localPort: 'x' as never }));
@@ -281,7 +318,9 @@ describe.each(nets)('%s', (_name, net) => {
       });
     });
     it('refuses an autoSelectFamily that is no boolean', () => {
-      const error = thrown(() => world.socket().connect({ port: 1, host: 'localhost', autoSelectFamily: 5 as never }));
+      const error = thrown(() =>
+        world.socket().connect({ port: 1, host: 'localhost', autoSelectFamily: 5 as never }),
+      );
       expect(shape(error)).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
     });
     it('sends what was written before it was connected', async () => {
@@ -341,7 +380,8 @@ describe.each(nets)('%s', (_name, net) => {
       const { port } = await world.listening({}, (socket) => socket.end('x'));
       const seen: (string | undefined)[] = [];
       const socket = storage.run('the client', () => world.connect({ port, host: '127.0.0.1' }));
-      for (const name of ['connect', 'data', 'end', 'close']) socket.on(name, () => seen.push(storage.getStore()));
+      for (const name of ['connect', 'data', 'end', 'close'])
+        socket.on(name, () => seen.push(storage.getStore()));
       await once(socket, 'close');
       expect(seen).toEqual(['the client', 'the client', 'the client', 'the client']);
     });
@@ -351,7 +391,11 @@ describe.each(nets)('%s', (_name, net) => {
       await once(server, 'listening');
       const socket = world.connect({ port: portOf(server), host: '::1' });
       await once(socket, 'connect');
-      expect([socket.remoteAddress, socket.remoteFamily, socket.localFamily]).toEqual(['::1', 'IPv6', 'IPv6']);
+      expect([socket.remoteAddress, socket.remoteFamily, socket.localFamily]).toEqual([
+        '::1',
+        'IPv6',
+        'IPv6',
+      ]);
     });
   });
 
@@ -363,7 +407,12 @@ describe.each(nets)('%s', (_name, net) => {
     const both = (_host: string, _options: object, callback: (...args: unknown[]) => void): void => {
       setImmediate(callback, null, addresses);
     };
-    const options = (port: number) => ({ port, host: 'both.example', lookup: both as never, autoSelectFamily: true });
+    const options = (port: number) => ({
+      port,
+      host: 'both.example',
+      lookup: both as never,
+      autoSelectFamily: true,
+    });
 
     it('tries the next address when one refuses', async () => {
       const { port } = await world.listening();
@@ -389,7 +438,10 @@ describe.each(nets)('%s', (_name, net) => {
       const [error] = await once(world.connect(options(await world.closedPort())), 'error');
       expect(error).toBeInstanceOf(AggregateError);
       expect(error.code).toBe('ECONNREFUSED');
-      expect(error.errors.map((one: NodeJS.ErrnoException) => one.code)).toEqual(['ECONNREFUSED', 'ECONNREFUSED']);
+      expect(error.errors.map((one: NodeJS.ErrnoException) => one.code)).toEqual([
+        'ECONNREFUSED',
+        'ECONNREFUSED',
+      ]);
     });
     it('emits one lookup for each address', async () => {
       const { port } = await world.listening();
@@ -451,7 +503,9 @@ describe.each(nets)('%s', (_name, net) => {
 
   describe('net.isIP() and its like', () => {
     it('tells the family', () => {
-      expect([net.isIP('::1'), net.isIP('127.0.0.1'), net.isIP('127.000.000.001'), net.isIP('x')]).toEqual([6, 4, 0, 0]);
+      expect([net.isIP('::1'), net.isIP('127.0.0.1'), net.isIP('127.000.000.001'), net.isIP('x')]).toEqual([
+        6, 4, 0, 0,
+      ]);
       expect([net.isIPv4('127.0.0.1'), net.isIPv4('::1')]).toEqual([true, false]);
       expect([net.isIPv6('127.0.0.1'), net.isIPv6('::1')]).toEqual([false, true]);
     });

@@ -164,11 +164,16 @@ describe.each(nets)('%s', (_name, net) => {
     });
     it('refuses null', async () => {
       const { client } = await world.pair();
-      expect(shape(thrown(() => client.write(null as never)))).toMatchObject({ code: 'ERR_STREAM_NULL_VALUES' });
+      expect(shape(thrown(() => client.write(null as never)))).toMatchObject({
+        code: 'ERR_STREAM_NULL_VALUES',
+      });
     });
     it('refuses what is neither text nor bytes', async () => {
       const { client } = await world.pair();
-      expect(shape(thrown(() => client.write(5 as never)))).toMatchObject({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
+      expect(shape(thrown(() => client.write(5 as never)))).toMatchObject({
+        name: 'TypeError',
+        code: 'ERR_INVALID_ARG_TYPE',
+      });
     });
     it('calls back when the bytes have left', async () => {
       const { client } = await world.pair();
@@ -335,7 +340,10 @@ describe.each(nets)('%s', (_name, net) => {
       client.end();
       const failed = once(client, 'error');
       const called = new Promise((resolve) => client.write('x', resolve));
-      expect(shape((await failed)[0])).toMatchObject({ code: 'ERR_STREAM_WRITE_AFTER_END', message: 'write after end' });
+      expect(shape((await failed)[0])).toMatchObject({
+        code: 'ERR_STREAM_WRITE_AFTER_END',
+        message: 'write after end',
+      });
       expect(await called).toMatchObject({ code: 'ERR_STREAM_WRITE_AFTER_END' });
     });
     it('refuses write() after the peer has ended and it has followed, with EPIPE', async () => {
@@ -475,7 +483,10 @@ describe.each(nets)('%s', (_name, net) => {
       const socket = world.socket();
       const failed = once(socket, 'error');
       socket.resetAndDestroy();
-      expect(shape((await failed)[0])).toMatchObject({ code: 'ERR_SOCKET_CLOSED', message: 'Socket is closed' });
+      expect(shape((await failed)[0])).toMatchObject({
+        code: 'ERR_SOCKET_CLOSED',
+        message: 'Socket is closed',
+      });
     });
     it('fails a write when the peer has reset', async () => {
       const { client, peer } = await world.pair();
@@ -563,10 +574,14 @@ describe.each(nets)('%s', (_name, net) => {
     it.each([-1, Infinity, Number.NaN])('refuses %s', (delay) => {
       const error = thrown(() => world.socket().setTimeout(delay));
       expect(shape(error)).toMatchObject({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' });
-      expect(error.message).toMatch(/^The value of "msecs" is out of range\. It must be a non-negative finite number\./);
+      expect(error.message).toMatch(
+        /^The value of "msecs" is out of range\. It must be a non-negative finite number\./,
+      );
     });
     it('refuses a callback that is no function', () => {
-      expect(shape(thrown(() => world.socket().setTimeout(1, 5 as never)))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+      expect(shape(thrown(() => world.socket().setTimeout(1, 5 as never)))).toMatchObject({
+        code: 'ERR_INVALID_ARG_TYPE',
+      });
     });
   });
 
@@ -581,7 +596,10 @@ describe.each(nets)('%s', (_name, net) => {
       }
     });
     it('noDelay, keepAlive and keepAliveInitialDelay are taken when connecting', async () => {
-      const { client, peer } = await world.pair({}, { noDelay: true, keepAlive: true, keepAliveInitialDelay: 2000 });
+      const { client, peer } = await world.pair(
+        {},
+        { noDelay: true, keepAlive: true, keepAliveInitialDelay: 2000 },
+      );
       peer.write('x');
       await once(client, 'data');
     });

@@ -256,7 +256,11 @@ describe.each(nets)('%s', (_name, net) => {
       expect([peer.readableHighWaterMark, peer.writableHighWaterMark]).toEqual([1000, 1000]);
     });
     it('take noDelay, keepAlive and keepAliveInitialDelay', async () => {
-      const { client, peer } = await world.pair({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 3000 });
+      const { client, peer } = await world.pair({
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: 3000,
+      });
       peer.write('x');
       await once(client, 'data');
     });
@@ -303,7 +307,9 @@ describe.each(nets)('%s', (_name, net) => {
       client.destroy();
       peer.resume();
       await closeOf(peer);
-      expect(await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))).toBe(0);
+      expect(await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))).toBe(
+        0,
+      );
     });
     it('beyond maxConnections are dropped, which the drop event tells', async () => {
       const { server, port } = await world.listening();
@@ -324,7 +330,9 @@ describe.each(nets)('%s', (_name, net) => {
         remoteFamily: 'IPv4',
       });
       if (!second.closed) await closeOf(second);
-      expect(await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))).toBe(1);
+      expect(await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))).toBe(
+        1,
+      );
     });
     it('are accepted again when there is room below maxConnections', async () => {
       const { server, port } = await world.listening({}, (socket) => socket.end('in'));
@@ -334,7 +342,9 @@ describe.each(nets)('%s', (_name, net) => {
       if (!first.closed) await closeOf(first);
       const gone = async (): Promise<void> => {
         for (;;) {
-          const count = await new Promise((resolve) => server.getConnections((_error, value) => resolve(value)));
+          const count = await new Promise((resolve) =>
+            server.getConnections((_error, value) => resolve(value)),
+          );
           if (count === 0) return;
           await new Promise((resolve) => setImmediate(resolve));
         }
@@ -355,7 +365,10 @@ describe.each(nets)('%s', (_name, net) => {
     it('calls back with ERR_SERVER_NOT_RUNNING when it does not listen', async () => {
       const server = world.server();
       const error = await new Promise((resolve) => server.close(resolve));
-      expect(shape(error)).toMatchObject({ code: 'ERR_SERVER_NOT_RUNNING', message: 'Server is not running.' });
+      expect(shape(error)).toMatchObject({
+        code: 'ERR_SERVER_NOT_RUNNING',
+        message: 'Server is not running.',
+      });
     });
     it('keeps the connections, and closes after the last', async () => {
       const { server, client, peer } = await world.pair();

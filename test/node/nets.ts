@@ -23,7 +23,11 @@ export interface Pair {
 
 /** What one test opens, and what is closed after it. */
 export class World {
-  private readonly open: { destroy?(): unknown; close?(): unknown; on(name: 'error', f: () => void): unknown }[] = [];
+  private readonly open: {
+    destroy?(): unknown;
+    close?(): unknown;
+    on(name: 'error', f: () => void): unknown;
+  }[] = [];
 
   constructor(readonly net: Net) {
     afterEach(() => {

@@ -73,7 +73,9 @@ describe('pg over underloop/node', () => {
     });
     await listener.query('listen news');
     for (let from = 0; from < 1000; from += 100) {
-      await one.query("select pg_notify('news', i::text) from generate_series($1::int, $1::int + 99) as i", [from]);
+      await one.query("select pg_notify('news', i::text) from generate_series($1::int, $1::int + 99) as i", [
+        from,
+      ]);
     }
     await all;
     expect(heard).toEqual(Array.from({ length: 1000 }, (_, i) => i));

@@ -69,7 +69,9 @@ describe.skipIf(!hasRedis)(title, () => {
     expect(await redis.client('ID')).not.toBe(id);
   });
   it('runs the example, which ends by itself', async () => {
-    const outcome = await runNode(['examples/node/redis.js'], { REDIS_URL: `redis://127.0.0.1:${server.port}` });
+    const outcome = await runNode(['examples/node/redis.js'], {
+      REDIS_URL: `redis://127.0.0.1:${server.port}`,
+    });
     expect(outcome).toEqual({ code: 0, stdout: 'hello\n100 commands in one pipeline\n', stderr: '' });
   });
 });

@@ -19,10 +19,23 @@ export interface Outcome {
 }
 
 /** Runs a command to its end; one that hangs is killed, which its code (null) tells. */
-export async function run(file: string, args: string[], options: { env?: Record<string, string>; input?: Buffer } = {}): Promise<Outcome> {
-  const child = spawn(file, args, { cwd: ROOT, env: { ...process.env, ...options.env }, timeout: HANG_MS, killSignal: 'SIGKILL' });
+export async function run(
+  file: string,
+  args: string[],
+  options: { env?: Record<string, string>; input?: Buffer } = {},
+): Promise<Outcome> {
+  const child = spawn(file, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...options.env },
+    timeout: HANG_MS,
+    killSignal: 'SIGKILL',
+  });
   child.stdin.on('error', () => undefined).end(options.input);
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
   return { code: code as number | null, stdout, stderr };
 }
 
@@ -32,8 +45,14 @@ export function runNode(args: string[], env: Record<string, string> = {}): Promi
 }
 
 /** Starts a program that prints where it listens. */
-export async function startNode(args: string[]): Promise<{ url: string; child: ChildProcess; stop(): Promise<number | null> }> {
-  const child = spawn(process.execPath, args, { cwd: ROOT, timeout: 2 * HANG_MS, stdio: ['ignore', 'pipe', 'inherit'] });
+export async function startNode(
+  args: string[],
+): Promise<{ url: string; child: ChildProcess; stop(): Promise<number | null> }> {
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    timeout: 2 * HANG_MS,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const closed = once(child, 'close');
   return {

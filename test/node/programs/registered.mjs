@@ -63,7 +63,11 @@ await new Promise((resolve) => secureWeb.close(resolve));
 
 const vault = tls.createServer(certificate, (secure) => secure.pipe(secure));
 const vaultAddress = await listen(vault, 0, '127.0.0.1');
-const overOurs = tls.connect({ socket: connect(vaultAddress.port, '127.0.0.1'), ca: certificate.cert, servername: 'localhost' });
+const overOurs = tls.connect({
+  socket: connect(vaultAddress.port, '127.0.0.1'),
+  ca: certificate.cert,
+  servername: 'localhost',
+});
 overOurs.end('tls over a socket');
 say('tls.connect({ socket })', await text(overOurs));
 const own = tls.connect({ port: vaultAddress.port, host: '127.0.0.1', ca: certificate.cert });

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import * as http from 'node:http';
+import * as http2 from 'node:http2';
 import * as https from 'node:https';
 import * as nodeNet from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -17,6 +18,7 @@ import {
   createHttpsAgent,
   createHttpsServer,
   createServer,
+  serve,
   undiciConnect,
 } from '../../src/node/index.js';
 import { hasCurl, run, runNode, startNode } from './servers.js';
@@ -197,6 +199,21 @@ describe('node:tls and node:https', () => {
     secure.write('hello');
     expect(await text(secure)).toBe('secret hello');
     server.close();
+  });
+});
+
+describe('node:http2', () => {
+  it('is served, and asked, over sockets of ours', async () => {
+    const server = serve(http2.createServer((request, response) => void response.end(`two ${request.url}`)));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as nodeNet.AddressInfo;
+    const raw = connect(port, '127.0.0.1');
+    const session = http2.connect(`http://127.0.0.1:${port}`, { createConnection: () => raw });
+    const answers = Array.from({ length: 20 }, (_, i) => text(session.request({ ':path': `/${i}` })));
+    expect(await Promise.all(answers)).toEqual(Array.from({ length: 20 }, (_, i) => `two /${i}`));
+    session.close();
+    await new Promise((resolve) => server.close(resolve));
   });
 });
 

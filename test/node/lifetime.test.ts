@@ -8,6 +8,7 @@ const program = 'test/node/programs/ends.mjs';
 it.each([
   ['closed', 'hello\nclosed\n'],
   ['unref-server', 'hello\nleft open\n'],
+  ['unref-serves', 'served\n'],
   ['unref-socket', 'left open\n'],
   ['given', 'served\nrun() has ended\n'],
   ['worker', 'hello\nhello\nclosed\nworker ended with 0\n'],

@@ -212,6 +212,14 @@ describe.each(nets)('%s', (_name, net) => {
       expect(bytes.length).toBe(MEGABYTE.length + 4);
       expect(bytes.at(-1)).toBe('d'.charCodeAt(0));
     });
+    it('keeps small text and bytes apart under cork()', async () => {
+      const { client, peer } = await world.pair();
+      peer.cork();
+      for (const piece of ['a', Buffer.from('bcd'), 'é', new Uint8Array([0x65, 0x66])]) peer.write(piece);
+      peer.uncork();
+      peer.end();
+      expect(await textOf(client)).toBe('abcdéef');
+    });
     it('sends nothing before uncork()', async () => {
       const { client, peer } = await world.pair();
       peer.cork();

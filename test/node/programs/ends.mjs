@@ -1,6 +1,7 @@
-// Ends by itself: ends.mjs closed|unref-server|unref-socket|given|worker|throws. Prints what happened on the way.
+// Ends by itself: ends.mjs closed|unref-server|unref-serves|unref-socket|given|worker|throws. Prints what happened on the way.
 
 import { once } from 'node:events';
+import * as nodeNet from 'node:net';
 import { Worker, isMainThread } from 'node:worker_threads';
 import { Reactor } from '../../../dist/index.js';
 import net, { createNet } from '../../../dist/node/index.js';
@@ -28,6 +29,14 @@ const modes = {
   async 'unref-server'() {
     (await echoOnce(net)).unref();
     say('left open');
+  },
+  // It goes on serving as long as something else keeps the process alive.
+  async 'unref-serves'() {
+    const server = net.createServer((socket) => socket.unref().end('served')).unref();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = nodeNet.connect(server.address().port, '127.0.0.1');
+    for await (const chunk of socket) say(String(chunk));
   },
   // A connection that nobody must wait for; its server is in another net.
   async 'unref-socket'() {

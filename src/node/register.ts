@@ -62,6 +62,7 @@ function shareMethods(ours: Constructor, theirs: Constructor): void {
 
 function patchNet(exports: Record<string, unknown>): void {
   const ours = defaultNet() as unknown as Record<string, unknown>;
+  const { createServer } = exports;
   const theirConnect = exports['connect'] as Anything;
   const ourConnect = ours['connect'] as Anything;
   const connect = (...args: unknown[]): unknown =>
@@ -71,6 +72,11 @@ function patchNet(exports: Record<string, unknown>): void {
   shareMethods(ours['Server'] as Constructor, exports['Server'] as Constructor);
   Object.assign(exports, { connect, createConnection: connect, createServer: ours['createServer'] });
   Object.assign(exports, { Socket: socket, Stream: socket, Server: server });
+  // The primary process of node:cluster makes servers by this function for their handles, which it gives to its workers.
+  cluster.once('setup', () => {
+    exports['createServer'] = createServer;
+    syncBuiltinESMExports();
+  });
 }
 
 /** Servers by 'connection', clients by agent.createConnection(): the hooks that http and https document. */
@@ -102,8 +108,13 @@ function patchHttp(): void {
   };
 }
 
-// A worker of node:cluster gets its connections from the primary process, by handles of the runtime's.
-if (!cluster.isWorker) {
+/**
+ * Whether this process is on the reactor now. False in a worker of node:cluster, which gets its connections from the
+ * primary process, by handles of the runtime's.
+ */
+export const registered = !cluster.isWorker;
+
+if (registered) {
   patchNet(require('node:net') as Record<string, unknown>);
   patchHttp();
   syncBuiltinESMExports();

@@ -46,3 +46,12 @@ it('the example of an unchanged program runs with the flag and without', async (
   expect(await runNode(['--import', 'underloop/register', 'examples/node/unchanged.js'])).toEqual(expected);
   expect(await runNode(['examples/node/unchanged.js'])).toEqual(expected);
 });
+
+it('a cluster works under the loader flag, on the sockets of the runtime', async () => {
+  const args = ['--import', './dist/node/register.js', 'test/node/programs/cluster.mjs'];
+  expect(await runNode(args)).toEqual({
+    code: 0,
+    stdout: 'from a worker, with a handle: true\n',
+    stderr: '',
+  });
+});

@@ -15,10 +15,9 @@ import { Progress } from './lib/progress.js';
 import { formatTimers, runTimers, timersFailed } from './timers.js';
 import { formatTrace, runTrace, traceFailed } from './trace.js';
 
-
-
-const KNOWN = { ...ECHO_KNOWN, parts: ['echo', 'beside', 'allocations', 'calls', 'http'] };  ...ECHO_KNOWN,
-  parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace'],
+const KNOWN = {
+  ...ECHO_KNOWN,
+  parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace', 'http'],
 };
 
 const PARTS = {

@@ -1,11 +1,13 @@
 // What a reactor can be told, with the checks and the defaults.
 
+import { createRequire } from 'node:module';
 import { checkFunction, checkInteger, checkObject } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { checkPollerKind } from '../poller/checks.js';
 import type { PollerKind } from '../poller/poller.js';
 import { observedKernel } from '../kernel/observed.js';
+import type * as environment from '../trace/environment.js';
 import type { Stepper } from './hold.js';
 import { instrumented } from './instrument.js';
 import { Injections, injectable } from './inject.js';
@@ -34,9 +36,10 @@ export interface ReactorOptions {
 export function readOptions(given: ReactorOptions) {
   checkObject('options', given);
   const options = instrumented(given);
-  const { kernel = nativeKernel, observer = null, stepper = null } = options;
+  const { kernel = nativeKernel, stepper = null } = options;
   const { onError = null, eventsMax = EVENTS_MAX } = options;
   checkObject('options.kernel', kernel);
+  const observer = options.observer ?? recorderOfEnvironment(kernel);
   if (observer !== null) checkObject('options.observer', observer);
   if (stepper !== null) {
     checkObject('options.stepper', stepper);
@@ -51,4 +54,13 @@ export function readOptions(given: ReactorOptions) {
   const injections = stepper === null ? null : new Injections();
   const seam = injections === null ? observed : injectable(kernel, observed, observer, injections);
   return { kernel: seam, kind, observer, stepper, injections, onError, eventsMax, development };
+}
+
+/** UNDERLOOP_TRACE=FILE records every reactor that has no observer of its own. The recorder is loaded only then. */
+function recorderOfEnvironment(kernel: Kernel): Observer | null {
+  const path = process.env['UNDERLOOP_TRACE'];
+  if (path === undefined || path === '' || kernel.name !== 'native') return null;
+  const load = createRequire(import.meta.url);
+  const { recorderFor } = load('../trace/environment.js') as typeof environment;
+  return recorderFor(path);
 }

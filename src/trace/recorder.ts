@@ -219,12 +219,12 @@ export class Recorder extends SilentObserver implements Disposable {
 
   override turnBegin(turn: number, nowMs: number): void {
     this.setTime(nowMs);
-    this.words[this.put(RECORD.turnBegin, 3, 0) + 2] = turn;
+    this.putOne(RECORD.turnBegin, 0, turn);
   }
   override turnEnd(turn: number): void {
     if (turn === this.ended) return;
     this.ended = turn;
-    this.words[this.put(RECORD.turnEnd, 3, 0) + 2] = turn;
+    this.putOne(RECORD.turnEnd, 0, turn);
   }
   override waitBegin(timeoutMs: number, reason: TimeoutReason): void {
     const at = this.put(RECORD.waitBegin, 4, reasonNumber(reason));
@@ -233,7 +233,7 @@ export class Recorder extends SilentObserver implements Disposable {
   }
   override waitEnd(events: number): void {
     this.readClock();
-    this.words[this.put(RECORD.waitEnd, 3, 0) + 2] = events;
+    this.putOne(RECORD.waitEnd, 0, events);
   }
   override readiness(fd: number, readiness: number, slot: number, generation: number, raw: number): void {
     const at = this.put(RECORD.readiness, 6, readiness);
@@ -304,18 +304,18 @@ export class Recorder extends SilentObserver implements Disposable {
     this.putDouble(at + 4, timer.deadlineMs);
   }
   override timerCancelled(timer: Timer): void {
-    this.words[this.put(RECORD.timerCancelled, 3, 0) + 2] = timer.sequence;
+    this.putOne(RECORD.timerCancelled, 0, timer.sequence);
   }
   override queued(kind: ItemKind, task: Task): void {
     const name = this.nameOf(task);
-    this.words[this.put(RECORD.queued, 3, kindNumber(kind)) + 2] = name;
+    this.putOne(RECORD.queued, kindNumber(kind), name);
   }
   override resumed(what: string): void {
     this.put(RECORD.resumed, 2, this.text(what));
   }
   override error(error: unknown, kind: ItemKind): void {
     const message = this.text(messageOf(error));
-    this.words[this.put(RECORD.error, 3, kindNumber(kind)) + 2] = message;
+    this.putOne(RECORD.error, kindNumber(kind), message);
   }
   override call(
     name: string,
@@ -356,6 +356,12 @@ export class Recorder extends SilentObserver implements Disposable {
     return at;
   }
 
+  /** A record of one field. Not `words[put()]`: that would look up the words before put() has gone on to another block. */
+  private putOne(type: number, detail: number, field: number): void {
+    const at = this.put(type, 3, detail);
+    this.words[at + 2] = field;
+  }
+
   /** A record of `fields` words that ends in a text: its length in bytes, then the bytes. */
   private putInline(type: number, detail: number, text: string, fields = 2): number {
     const bytes = encode(text);
@@ -379,7 +385,7 @@ export class Recorder extends SilentObserver implements Disposable {
   private setTime(ms: number): void {
     const delta = ms * 1e6 - this.baseNs;
     if (delta > this.deltaNs) {
-      if (delta <= DELTA_NS_MAX) this.deltaNs = Math.trunc(delta);
+      if (delta < DELTA_NS_MAX) this.deltaNs = Math.trunc(delta + 0.5);
       else this.rebase(ms * 1e6);
     }
   }
@@ -387,7 +393,8 @@ export class Recorder extends SilentObserver implements Disposable {
   private rebase(ns: number): void {
     this.baseNs = ns;
     this.deltaNs = 0;
-    this.putDouble(this.put(RECORD.time, 4, 0) + 2, ns);
+    const at = this.put(RECORD.time, 4, 0);
+    this.putDouble(at + 2, ns);
   }
 
   /** The block is full, or old: the next one. */

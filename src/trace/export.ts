@@ -1,6 +1,5 @@
 // Turns a recorded file into another format, line by line: bounded memory, however long the trace is.
 
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { argumentError } from '../errors.js';
 import { chromeLines } from './chrome.js';
@@ -44,9 +43,7 @@ export async function exportTrace(
       if (failures.length > 0) throw failures[0];
       const goesOn = writable.write(chunk);
       chunk = '';
-      // A stream that is destroyed meanwhile (a closed pipe) never drains.
-      if (!goesOn && !writable.destroyed)
-        await Promise.race([once(writable, 'drain'), once(writable, 'close')]);
+      if (!goesOn) await drained(writable);
       if (failures.length > 0) throw failures[0];
     };
     for (const line of traceLines(trace, format)) {
@@ -58,4 +55,16 @@ export async function exportTrace(
     writable.off('error', onError);
   }
   return { truncated: trace.truncated };
+}
+
+/** Resolves when the stream takes more, or never will: one that is destroyed (a closed pipe) does not drain. */
+function drained(writable: Writable): Promise<void> {
+  if (writable.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      writable.off('drain', done).off('close', done);
+      resolve();
+    };
+    writable.on('drain', done).on('close', done);
+  });
 }

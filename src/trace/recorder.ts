@@ -1,28 +1,24 @@
 // The recorder: an observer that keeps what it hears as binary records, in a ring in memory or streamed to a file.
 
 import * as fs from 'node:fs';
-import { endianness } from 'node:os';
-import { inspect } from 'node:util';
 import { UnderloopError, argumentError, checkInteger, checkObject } from '../errors.js';
 import type { InterestChange, ItemKind, ObservedReactor, TimeoutReason } from '../reactor/observer.js';
 import { SilentObserver } from '../reactor/observer.js';
 import type { Task } from '../reactor/run-queue.js';
 import type { Timer } from '../reactor/timer-heap.js';
-import { Block, FileSink, Ring, type Sink } from './blocks.js';
 import {
-  BLOCK_HEADER_BYTES,
-  BYTE_ORDER,
-  DELTA_NS_MAX,
-  HEADER_BYTES,
-  MAGIC,
-  RECORD,
-  RECORD_WORDS_MAX,
-  TEXTS_MAX,
-  TEXT_BYTES_MAX,
-  TEXT_EMPTY,
-  TEXT_OVERFLOW,
-  VERSION,
-} from './format.js';
+  changeNumber,
+  encode,
+  encodeHeader,
+  kindNumber,
+  messageOf,
+  putBytes,
+  putText,
+  reasonNumber,
+  textOf,
+} from './encode.js';
+import { Block, FileSink, Ring, type Sink } from './blocks.js';
+import { DELTA_NS_MAX, RECORD, RECORD_WORDS_MAX, TEXTS_MAX, TEXT_EMPTY, TEXT_OVERFLOW } from './format.js';
 
 /** What a ring takes unless told otherwise, and at least: four blocks that hold the largest record each. */
 const RING_BYTES = 4 * 1024 * 1024;
@@ -46,8 +42,6 @@ export interface RecorderOptions {
 export interface FileRecorderOptions {
   callTimes?: boolean;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * Records one reactor: `new Reactor({ observer: new Recorder() })`. The clock is read where a turn begins, where its wait
@@ -459,98 +453,7 @@ export class Recorder extends SilentObserver implements Disposable {
   }
 
   private header(): Uint8Array {
-    const bytes = new Uint8Array(HEADER_BYTES);
-    const view = new DataView(bytes.buffer);
-    const little = endianness() === 'LE';
-    bytes.set(encoder.encode(MAGIC));
-    view.setUint32(8, BYTE_ORDER, little);
-    view.setUint32(12, VERSION, little);
-    view.setUint32(16, HEADER_BYTES, little);
-    view.setUint32(20, process.pid, little);
-    view.setFloat64(24, this.startedUnixMs, little);
-    view.setFloat64(32, this.startedNs, little);
-    view.setFloat64(40, this.lost, little);
-    view.setUint32(48, this.ring === null ? 0 : 1, little);
-    view.setUint32(52, BLOCK_HEADER_BYTES, little);
-    return bytes;
-  }
-}
-
-// The words of the interfaces in the order of format.ts. Comparisons of pointers: cheaper than a look-up.
-function kindNumber(kind: ItemKind): number {
-  switch (kind) {
-    case 'readiness':
-      return 1;
-    case 'timer':
-      return 0;
-    case 'posted':
-      return 2;
-    case 'deferred':
-      return 3;
-    case 'closed':
-      return 4;
-    case 'flush':
-      return 5;
-  }
-}
-function reasonNumber(reason: TimeoutReason): number {
-  return reason === 'queued' ? 0 : reason === 'timer' ? 1 : reason === 'host' ? 2 : 3;
-}
-function changeNumber(change: InterestChange): number {
-  return change === 'add' ? 0 : change === 'modify' ? 1 : change === 'remove' ? 2 : 3;
-}
-
-/** A record with a text; returns its length in words. */
-function putText(
-  words: Int32Array,
-  at: number,
-  type: number,
-  deltaNs: number,
-  id: number,
-  text: string,
-): number {
-  const bytes = encode(text);
-  const length = 4 + Math.ceil(bytes.length / 4);
-  words[at] = type | (length << 8);
-  words[at + 1] = deltaNs;
-  words[at + 2] = id;
-  putBytes(words, at + 3, bytes);
-  return length;
-}
-
-/** The number of bytes, then the bytes, filled up to a whole word with zeros. */
-function putBytes(words: Int32Array, at: number, bytes: Uint8Array): void {
-  words[at] = bytes.length;
-  if (bytes.length === 0) return;
-  words[at + Math.ceil(bytes.length / 4)] = 0;
-  new Uint8Array(words.buffer, (at + 1) * 4, bytes.length).set(bytes);
-}
-
-/** UTF-8, cut to what a record can hold; a character is never cut in two. */
-function encode(text: string): Uint8Array {
-  const bytes = new Uint8Array(TEXT_BYTES_MAX);
-  const { written } = encoder.encodeInto(text, bytes);
-  return bytes.subarray(0, written);
-}
-
-/** Arguments and results that are no numbers, in words: addresses, names of options. */
-function textOf(args: readonly unknown[], result: unknown): string {
-  const words: string[] = [];
-  for (const value of [...args, result]) {
-    if (typeof value === 'string') words.push(value);
-    else if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
-      const host = String(value.host);
-      words.push(`${host.includes(':') ? `[${host}]` : host}:${String(value.port)}`);
-    } else if (value instanceof Int32Array) words.push(`[${value.subarray(0, 2).join(', ')}]`);
-  }
-  return words.join(' ');
-}
-
-/** A handler may throw anything, also what cannot be shown. */
-function messageOf(error: unknown): string {
-  try {
-    return error instanceof Error ? `${error.name}: ${error.message}` : inspect(error, { depth: 0 });
-  } catch {
-    return '(an error that cannot be shown)';
+    const { startedUnixMs, startedNs, lost, ring } = this;
+    return encodeHeader({ startedUnixMs, startedNs, lost, ring: ring !== null, pid: process.pid });
   }
 }

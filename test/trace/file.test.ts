@@ -125,4 +125,22 @@ describe('UNDERLOOP_TRACE', () => {
     // 50,000 replies are 100,000 items; what was not written yet is what a few blocks hold.
     expect(items).toBeGreaterThan(50_000);
   });
+  test('what was done before a program falls idle is on the disk while it waits', async () => {
+    const file = fresh();
+    const program = fileURLToPath(new URL('programs/idle.mjs', import.meta.url));
+    const child = spawn(process.execPath, [program], {
+      env: { ...process.env, UNDERLOOP_TRACE: file },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const done = () =>
+      [...readTrace(file)].some((event) => event.type === 'itemBegin' && event.name === 'theLastThing');
+    try {
+      await once(child.stdout, 'data');
+      for (let i = 0; i < 1000 && !done(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(done()).toBe(true);
+    } finally {
+      child.kill('SIGKILL');
+    }
+    await once(child, 'close');
+  });
 });

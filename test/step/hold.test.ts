@@ -13,6 +13,7 @@ import {
 } from '../../src/index.js';
 import type { Held, Observer, ReactorOptions, Step, Trigger } from '../../src/index.js';
 import { ScriptedKernel } from '../../src/testing.js';
+import { runProgram } from '../lifecycle/child.js';
 import { thrown } from '../reactor/fixture.js';
 
 const { EAGAIN, EINTR, ECONNRESET } = constants.errno;
@@ -374,6 +375,10 @@ describe('steps()', () => {
     }
     clearInterval(timer);
     expect(log).toContain('reactor');
+  });
+  test('does not wait for Node to wake up', async () => {
+    const { stdout, stderr, code } = await runProgram('step/programs/asleep.mjs', []);
+    expect([code, stderr, stdout]).toEqual([0, '', 'timer again\n'.repeat(3)]);
   });
   test('a consumer that leaves its loop stops the reactor when the turn is over, and it may be run again', async () => {
     const reactor = new Reactor();

@@ -161,7 +161,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
 
   /** @internal */
   handlerFor(): unknown {
-    return this.handlers.open;
+    return this.handlers.open; // eslint-disable-line @typescript-eslint/unbound-method -- told, not called from there
   }
 
   private accept(fd: number): void {

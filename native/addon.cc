@@ -109,6 +109,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportPollers(environment, exports);
   ExportSockets(environment, exports);
   ExportDescriptors(environment, exports);
+  ExportInspection(environment, exports);
   ExportHost(environment, exports);
   ExportOffload(environment, exports);
   ExportBlocking(environment, exports);

@@ -32,17 +32,6 @@ napi_value Made(napi_env env, const Arguments<N>& arguments, int fd) {
   return Result(env, arguments.environment->descriptors.Opened(fd >= 0 ? fd : -errno));
 }
 
-// The bytes [start, start + length) of a Uint8Array, or null.
-uint8_t* Bytes(napi_env env, napi_value value, int32_t start, int32_t length) {
-  napi_typedarray_type type;
-  size_t size = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &size, &data, nullptr, nullptr) != napi_ok) return nullptr;
-  if (type != napi_uint8_array || data == nullptr || start < 0 || length < 0) return nullptr;
-  if (static_cast<size_t>(start) + static_cast<size_t>(length) > size) return nullptr;
-  return static_cast<uint8_t*>(data) + start;
-}
-
 // (fd, bytes, start, length) => n
 template <bool kWrite>
 napi_value Transfer(napi_env env, napi_callback_info info) {

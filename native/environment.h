@@ -117,6 +117,17 @@ inline napi_value Result(napi_env env, int32_t value) {
   return result;
 }
 
+// The bytes [start, start + length) of a Uint8Array, or null.
+inline uint8_t* Bytes(napi_env env, napi_value value, int32_t start, int32_t length) {
+  napi_typedarray_type type;
+  size_t size = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &size, &data, nullptr, nullptr) != napi_ok) return nullptr;
+  if (type != napi_uint8_array || data == nullptr || start < 0 || length < 0) return nullptr;
+  if (static_cast<size_t>(start) + static_cast<size_t>(length) > size) return nullptr;
+  return static_cast<uint8_t*>(data) + start;
+}
+
 // Adds a function to the exports; each gets the Environment as its data.
 void Export(Environment* environment, napi_value exports, const char* name, napi_callback callback);
 
@@ -132,6 +143,7 @@ void ExportSockets(Environment* environment, napi_value exports);
 void ExportDescriptors(Environment* environment, napi_value exports);
 void ExportHost(Environment* environment, napi_value exports);
 void ExportOffload(Environment* environment, napi_value exports);
+void ExportInspection(Environment* environment, napi_value exports);
 void ExportBlocking(Environment* environment, napi_value exports);
 void ExportBlockingClient(Environment* environment, napi_value exports);
 

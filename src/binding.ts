@@ -55,6 +55,15 @@ export interface Binding {
   pidFd(pid: number): number;
   netlink(): number;
 
+  /** FIONREAD: what a read would find; takes none of it. */
+  queuedBytes(fd: number): number;
+  /** One sock_diag request and its whole dump. Bytes of `reply`; -ENOBUFS when it holds too little. */
+  sockDiag(request: Uint8Array, requestBytes: number, reply: Uint8Array, replyBytes: number): number;
+  /** kcmp: 0 when the process's `fd` is the very file that its epoll set holds under this number; 1 to 3 when not. */
+  compareEpollTarget(pid: number, fd: number, epollFd: number, occurrence: number): number;
+  /** The protocol of the socket behind a path /proc/PID/fd/FD, whatever its state; nothing is opened. */
+  socketProtocol(path: string): string | number;
+
   hostOpen(pump: () => void): NativeHost | null;
   hostStart(): void;
   hostStop(): void;

@@ -4,6 +4,7 @@ import { SystemError, UnderloopError, argumentError, checkFd, checkMs, checkObje
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { Registry } from '../reactor/registry.js';
+import type { Belief } from '../reactor/registry.js';
 import { checkInterest, checkPollerKind, openPoller, triggerFlags } from './checks.js';
 import { EVENT_STRIDE } from './poller.js';
 import type { KernelPoller, PollerCapabilities, PollerKind, Trigger } from './poller.js';
@@ -93,6 +94,11 @@ export class Poller implements Disposable {
   /** The registration that an event's slot and generation name, or null when it has gone meanwhile. */
   lookup(slot: number, generation: number): Registration | null {
     return this.registry.isCurrent(slot, generation) ? this.registry.source(slot) : null;
+  }
+
+  /** What this poller believes to be registered, to be held against what the kernel has. @internal */
+  beliefs(): Belief[] {
+    return this.registry.beliefs();
   }
 
   /**

@@ -77,3 +77,37 @@ export {
 export type { Capacity, Limit, PortRange, SoftAndHard } from './limits.js';
 export { describeMachine } from './machine.js';
 export type { MachineDescription } from './machine.js';
+export { noInspector, systemInspector } from './inspector.js';
+export type { Inspector } from './inspector.js';
+export {
+  EPOLL_FLAGS,
+  decodeEvents,
+  decodeToken,
+  describeEvents,
+  findEpollFds,
+  isDisarmed,
+  parseInterest,
+  readInterest,
+  readPollerInterest,
+} from './interest.js';
+export type {
+  EpollFlag,
+  EvidenceOptions,
+  InterestEntry,
+  InterestList,
+  InterestToken,
+  TargetState,
+} from './interest.js';
+export { compareInterest, describeDifference, epollEvents } from './interest-difference.js';
+export type { InterestDifference } from './interest-difference.js';
+export { READING_ENDED, WRITING_ENDED } from './socket-facts.js';
+export type { Backlog, SocketFacts, SocketMemory, TcpFigures } from './socket-facts.js';
+export { readSocketTable } from './sockets.js';
+export type { SocketTable } from './sockets.js';
+export { readDescriptors } from './descriptors.js';
+export type { DescriptorFacts, DescriptorOptions, PipeEnd, TimerState } from './descriptors.js';
+export { describeDescriptor } from './describe-descriptor.js';
+export { READINESS_ASSUMPTIONS, derivedReadiness } from './readiness.js';
+export type { Answer, DerivedReadiness, ReadinessAnswers } from './readiness.js';
+export { describeThreadGroup, describeThreads, groupThreads } from './threads.js';
+export type { ThreadGroup } from './threads.js';

@@ -9,6 +9,17 @@ import type { InterestChange, Observer } from './observer.js';
 /** The highest generation; the next is 1 again. 2^31 reuses of one slot within one batch cannot happen. */
 const GENERATION_MAX = 0x7fffffff;
 
+/** What the registry believes of one registration: what the kernel should have, if nobody went behind its back. */
+export interface Belief {
+  readonly slot: number;
+  readonly generation: number;
+  readonly fd: number;
+  /** READABLE | WRITABLE | PRIORITY; NONE: parked, and not in the kernel's set. */
+  readonly interest: number;
+  /** EDGE | ONESHOT | EXCLUSIVE; 0 is level. */
+  readonly trigger: number;
+}
+
 /**
  * Registrations of one poller. Plain arrays indexed by slot: 17 bytes and one reference per registration, and nothing
  * is allocated per event. A registration without interest is *parked*: known here, but taken out of the kernel's set,
@@ -165,6 +176,17 @@ export class Registry<Source> {
   /** The live slots, in no particular order. For shutting down and for looking at, not for hot paths. */
   *slots(): Generator<number> {
     for (let slot = 0; slot < this.used; slot++) if (this.sources[slot] !== null) yield slot;
+  }
+
+  /** Everything believed now, to be held against the kernel's own list. For looking at, not for hot paths. */
+  beliefs(): Belief[] {
+    return Array.from(this.slots(), (slot) => ({
+      slot,
+      generation: this.generation(slot),
+      fd: this.fd(slot),
+      interest: this.interest(slot),
+      trigger: this.triggers[slot],
+    }));
   }
 
   private nextSlot(): number {

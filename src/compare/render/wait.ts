@@ -1,7 +1,7 @@
 // `compare wait` as text: the timeline of every request, and what each thread sleeps in.
 
 import type { Report } from '../report.js';
-import type { ThreadGroup, TimelineRow } from '../workloads/wait.js';
+import type { ServerThreads, TimelineRow } from '../workloads/wait.js';
 import { formatCount, formatTable, formatValue } from './format.js';
 import { figureTable, footing, heading } from './frame.js';
 
@@ -47,7 +47,7 @@ function drawing(label: string, rows: readonly TimelineRow[], totalMs: number): 
   return `${label}: ${(endMs / 1000).toFixed(2)} s\n${lines.join('\n')}\n${more}`;
 }
 
-function threadLine({ name, count, call, descriptors }: ThreadGroup): string[] {
+function threadLine({ name, count, call, descriptors }: ServerThreads): string[] {
   const verb = call === 'running' ? 'running' : `in ${call}`;
   const where =
     descriptors === null
@@ -60,7 +60,7 @@ function threadLine({ name, count, call, descriptors }: ThreadGroup): string[] {
   return [`  ${formatCount(count)} x ${name}`, verb, where];
 }
 
-function threads(groups: readonly ThreadGroup[]): string {
+function threads(groups: readonly ServerThreads[]): string {
   const serving = groups.filter(({ serves }) => serves);
   const others = groups.filter(({ serves }) => !serves);
   const helpers = others.map(({ name, count, call }) => `${count} x ${name} (${call})`).join(', ');
@@ -86,7 +86,7 @@ export function renderWait(report: Report): string {
     '',
     ...shown.map(({ contestant, raw }) => drawing(contestant, rowsOf(raw), totalMs)),
     'Threads while the requests wait',
-    ...shown.map(({ contestant, raw }) => `${contestant}\n${threads(raw['threads'] as ThreadGroup[])}`),
+    ...shown.map(({ contestant, raw }) => `${contestant}\n${threads(raw['threads'] as ServerThreads[])}`),
     '',
     figureTable(report, Object.keys(report.figures)),
     '',

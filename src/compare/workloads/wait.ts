@@ -1,12 +1,12 @@
 // Wait: N requests that each wait on the upstream, on one core. The timeline of each, from three independent sources.
 
 import {
+  groupThreads,
   isKnown,
   isUnavailable,
   readProcess,
   readProcessInSlices,
   type ProcessSnapshot,
-  type ThreadSnapshot,
 } from '../../probe/index.js';
 import type { RequestRecord } from '../../load/config.js';
 import { renderWait } from '../render/wait.js';
@@ -41,7 +41,7 @@ export interface TimelineRow {
 }
 
 /** Threads that do the same: how many, and what in. */
-export interface ThreadGroup {
+export interface ServerThreads {
   readonly name: string;
   readonly count: number;
   readonly call: string;
@@ -76,42 +76,16 @@ export function unexplainedShare(row: TimelineRow): number {
   return (wallMs - row.workingMs - row.runnableMs - row.waitingMs) / wallMs;
 }
 
-/** Groups threads by name and the call they sleep in. Those of the blocking models serve; so does a loop's main thread. */
-export function groupThreads(snapshot: ProcessSnapshot): ThreadGroup[] {
-  if (!isKnown(snapshot.threads)) return [];
-  const groups = new Map<
-    string,
-    { first: ThreadSnapshot; count: number; call: string; fds: Set<number>; usesFd: boolean }
-  >();
-  const blocking = snapshot.threads.value.some(({ name }) => name === 'ul-serve');
-  for (const thread of snapshot.threads.value) {
-    const reading = thread.sleep?.call;
-    let call = 'not asked for';
-    let fd: number | null = null;
-    if (reading !== undefined && !isKnown(reading)) call = `unknown: ${reading.unavailable}`;
-    else if (reading !== undefined) {
-      const value = reading.value;
-      if (value.kind === 'call') {
-        call = value.name ?? `system call ${value.number}`;
-        fd = value.fd;
-      } else call = value.kind;
-    }
-    const main = thread.threadId === snapshot.pid;
-    const key = `${thread.name} ${String(main)} ${call}`;
-    const group = groups.get(key) ?? { first: thread, count: 0, call, fds: new Set<number>(), usesFd: false };
-    group.count++;
-    if (fd !== null) {
-      group.fds.add(fd);
-      group.usesFd = true;
-    }
-    groups.set(key, group);
-  }
-  return [...groups.values()].map(({ first, count, call, fds, usesFd }) => ({
-    name: first.threadId === snapshot.pid ? `${first.name} (main)` : first.name,
+/** The threads of the blocking models serve; so does a loop's main thread. */
+function serverThreads(snapshot: ProcessSnapshot): ServerThreads[] {
+  const groups = groupThreads(snapshot);
+  const blocking = groups.some(({ name }) => name === 'ul-serve');
+  return groups.map(({ name, main, count, call, fds }) => ({
+    name: main ? `${name} (main)` : name,
     count,
     call,
-    descriptors: usesFd ? fds.size : null,
-    serves: blocking ? first.name === 'ul-serve' : first.threadId === snapshot.pid,
+    descriptors: fds === null ? null : fds.length,
+    serves: blocking ? name === 'ul-serve' : main,
   }));
 }
 
@@ -148,7 +122,7 @@ async function run(context: CellContext): Promise<void> {
   const result = await finished;
   await stage.checkAlive();
   const usedAfter = await readProcessInSlices(stage.server.pid, { memory: false });
-  const groups = isUnavailable(asleep) ? [] : groupThreads(asleep);
+  const groups = isUnavailable(asleep) ? [] : serverThreads(asleep);
   if (isUnavailable(asleep)) cell.unavailable['serviceThreads'] = asleep.unavailable;
   else
     cell.figures['serviceThreads'] = groups

@@ -1,0 +1,69 @@
+// The seam between the probes and what no file of /proc says: sock_diag, kcmp, FIONREAD, a socket's protocol.
+
+import { getSystemErrorMap } from 'node:util';
+import { binding } from '../binding.js';
+import { ENOBUFS } from '../kernel/errno.js';
+import type { Figure, Reading } from './figure.js';
+import { known, unavailable } from './figure.js';
+
+/** Calls that look and change nothing. Tests give recorded answers; everything else uses {@link systemInspector}. */
+export interface Inspector {
+  /** The whole answer to one sock_diag(7) dump, of this process's own network namespace. */
+  sockDiag(request: Uint8Array): Reading<Uint8Array>;
+  /** Bytes that a read of this process's own `fd` would find. */
+  queuedBytes(fd: number): Figure;
+  /** Whether `fd` is the very file that the epoll set holds; the `occurrence`th entry of that number in its list. */
+  isEpollTarget(pid: number, fd: number, epollFd: number, occurrence: number): Reading<boolean>;
+  /** `TCP`, `TCPv6`, `UNIX-STREAM`, ...: known also for a socket that is in no table, since it is connected to nothing. */
+  socketProtocol(pid: number, fd: number): Reading<string>;
+}
+
+const REPLY_BYTES_MIN = 256 * 1024;
+/** Some 150,000 sockets. */
+const REPLY_BYTES_MAX = 64 * 1024 * 1024;
+
+function refused(what: string, result: number): { unavailable: string } {
+  const [code, text] = getSystemErrorMap().get(result) ?? [String(-result), 'unknown error'];
+  return unavailable(`${what}: ${code}, ${text}`);
+}
+
+// Kept between dumps, for a stepper asks again and again. Synchronous code alone uses it.
+let reply = new Uint8Array(0);
+
+function sockDiag(request: Uint8Array): Reading<Uint8Array> {
+  if (reply.length === 0) reply = new Uint8Array(REPLY_BYTES_MIN);
+  for (;;) {
+    const length = binding.sockDiag(request, request.length, reply, reply.length);
+    if (length >= 0) return known(reply.subarray(0, length), 'sock_diag');
+    if (length !== ENOBUFS || reply.length >= REPLY_BYTES_MAX) return refused('sock_diag', length);
+    reply = new Uint8Array(reply.length * 4);
+  }
+}
+
+/** This machine's own answers. */
+export const systemInspector: Inspector = {
+  sockDiag,
+  queuedBytes(fd) {
+    const bytes = binding.queuedBytes(fd);
+    return bytes < 0 ? refused(`FIONREAD of fd ${fd}`, bytes) : known(bytes, 'FIONREAD');
+  },
+  isEpollTarget(pid, fd, epollFd, occurrence) {
+    const order = binding.compareEpollTarget(pid, fd, epollFd, occurrence);
+    return order < 0 ? refused('kcmp', order) : known(order === 0, 'kcmp KCMP_EPOLL_TFD');
+  },
+  socketProtocol(pid, fd) {
+    const name = binding.socketProtocol(`/proc/${pid}/fd/${fd}`);
+    if (typeof name === 'number') return refused(`the protocol of fd ${fd} of process ${pid}`, name);
+    return known(name, '/proc/PID/fd/FD system.sockprotoname');
+  },
+};
+
+const recordedOnly = unavailable('only recorded files are read');
+
+/** Says nothing: for recorded files, and to try what the files alone can tell. */
+export const noInspector: Inspector = {
+  sockDiag: () => recordedOnly,
+  queuedBytes: () => recordedOnly,
+  isEpollTarget: () => recordedOnly,
+  socketProtocol: () => recordedOnly,
+};

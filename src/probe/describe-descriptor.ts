@@ -1,5 +1,6 @@
 // A descriptor in a few words: `tcp 127.0.0.1:4000 <-> 127.0.0.1:51234 ESTABLISHED rx 0 tx 12`, `eventfd count 0`.
 
+import { isClosedTcp } from './descriptors.js';
 import type { DescriptorFacts } from './descriptors.js';
 import type { Reading } from './figure.js';
 import { isKnown } from './figure.js';
@@ -14,7 +15,7 @@ export function describeDescriptor(facts: DescriptorFacts): string {
   switch (facts.kind) {
     case 'socket':
       if (isKnown(facts.socket)) return describeSocket(facts.socket.value);
-      return `${text(facts.protocol, (name) => name.toLowerCase())} socket:[${facts.inode}]${facts.unlisted ? ' in no table' : ''}`;
+      return `${text(facts.protocol, (name) => name.toLowerCase())} socket:[${facts.inode}]${isClosedTcp(facts) ? ' not connected' : ''}`;
     case 'pipe': {
       const queued = isKnown(facts.queuedBytes) ? ` holding ${facts.queuedBytes.value}` : '';
       const end = text(facts.end, (one) => (one === 'both' ? 'both ends' : `${one} end`));

@@ -147,6 +147,11 @@ function findSocket(
     : { socket: unavailable(`not all tables can be read (${unread.join('; ')})`), unlisted: false };
 }
 
+/** Only TCP sockets leave their table, when they are connected no more, or not yet. */
+export function isClosedTcp({ unlisted, protocol }: DescriptorFacts & { kind: 'socket' }): boolean {
+  return unlisted && isKnown(protocol) && /^TCP(v6)?$/.test(protocol.value);
+}
+
 /** One fdinfo, read when it is first asked. */
 class FdInfo {
   #text: Reading<string> | null = null;

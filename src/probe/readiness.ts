@@ -1,5 +1,6 @@
 // Whether a descriptor is ready now, derived from what the kernel shows of it from outside; unknown where that proves nothing.
 
+import { isClosedTcp } from './descriptors.js';
 import type { DescriptorFacts } from './descriptors.js';
 import { isKnown, valueOf } from './figure.js';
 import { EPOLL_FLAGS, isDisarmed } from './interest.js';
@@ -100,7 +101,7 @@ function answersFor(facts: DescriptorFacts, remarks: string[]): ReadinessAnswers
   switch (facts.kind) {
     case 'socket': {
       const socket = valueOf(facts.socket);
-      if (socket === null) return unlisted(facts, remarks);
+      if (socket === null) return isClosedTcp(facts) ? closed(remarks) : UNKNOWN;
       if (socket.protocol === 'tcp') return tcp(socket, remarks);
       return socket.protocol === 'udp' ? udp(socket, remarks) : unix(socket, remarks);
     }
@@ -218,13 +219,6 @@ function closed(remarks: string[]): ReadinessAnswers {
     hangup: 'yes',
     error: 'unknown',
   };
-}
-
-/** Only TCP sockets leave their table, when they are connected no more. */
-function unlisted(facts: DescriptorFacts & { kind: 'socket' }, remarks: string[]): ReadinessAnswers {
-  const protocol = valueOf(facts.protocol);
-  if (!facts.unlisted || protocol === null || !/^TCP(v6)?$/.test(protocol)) return UNKNOWN;
-  return closed(remarks);
 }
 
 /** net/ipv4/datagram.c by way of udp_poll(): the queues are counted in memory, so an empty datagram counts too. */

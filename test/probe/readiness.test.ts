@@ -181,12 +181,13 @@ function look(all: Sockets, options: DescriptorOptions = {}): ReadonlyMap<number
 function stableLook(
   all: Sockets,
   options: DescriptorOptions = {},
-): { facts: ReadonlyMap<number, DescriptorFacts>; polled: Map<number, number> } {
+): { facts: ReadonlyMap<number, DescriptorFacts>; polled: Map<number, number>; level: Map<number, number> } {
   for (let attempt = 0; attempt < 50; attempt++) {
     const before = all.poll.look();
     const facts = look(all, options);
+    const level = all.level.look();
     const polled = all.poll.look();
-    if (all.fds.every((fd) => before.get(fd) === polled.get(fd))) return { facts, polled };
+    if (all.fds.every((fd) => before.get(fd) === polled.get(fd))) return { facts, polled, level };
   }
   throw new Error('the sockets did not come to rest');
 }
@@ -230,8 +231,7 @@ describe.runIf(process.platform === 'linux')('sockets in random states', () => {
   test('readiness derived from sock_diag is that of poll(2), or unknown', () => {
     const tally: Tally = { states: 0, answers: 0, unknown: 0 };
     const check = (all: Sockets): void => {
-      const { facts, polled } = stableLook(all);
-      const level = all.level.look();
+      const { facts, polled, level } = stableLook(all);
       tally.states++;
       for (const fd of all.fds) {
         const one = facts.get(fd)!;

@@ -86,6 +86,7 @@ export {
   describeEvents,
   findEpollFds,
   isDisarmed,
+  isOwnPoller,
   parseInterest,
   readInterest,
   readPollerInterest,
@@ -107,7 +108,7 @@ export type { SocketTable } from './sockets.js';
 export { readDescriptors } from './descriptors.js';
 export type { DescriptorFacts, DescriptorOptions, PipeEnd, TimerState } from './descriptors.js';
 export { describeDescriptor } from './describe-descriptor.js';
-export { READINESS_ASSUMPTIONS, derivedReadiness } from './readiness.js';
+export { READINESS_ASSUMPTIONS, derivedReadiness, entryReadiness } from './readiness.js';
 export type { Answer, DerivedReadiness, ReadinessAnswers } from './readiness.js';
 export { describeThreadGroup, describeThreads, groupThreads } from './threads.js';
 export type { ThreadGroup } from './threads.js';

@@ -73,6 +73,11 @@ export function decodeToken(data: bigint): InterestToken | null {
   return slot >= 0 && generation >= 1 ? { kind: 'registration', slot, generation } : null;
 }
 
+/** Whether a set is one of our own pollers', so that its data are tokens: each has its waker in it, and nobody else's data is that. */
+export function isOwnPoller(entries: readonly InterestEntry[]): boolean {
+  return entries.some(({ data }) => data === WAKER_DATA);
+}
+
 /** Whether the process still has, under the entry's number, the file which the set holds. */
 export type TargetState = 'same' | 'closed' | 'other';
 
@@ -190,7 +195,7 @@ export function readInterest(
   return known({ pid, epollFd, entries }, '/proc/PID/fdinfo/FD');
 }
 
-// The kernel's own comparison first; the inode is no proof where many files share one, and kcmp may be forbidden.
+// The cheapest proof first: kcmp walks the set from its beginning for each entry, which among 5,000 sockets is 60 us.
 function compareTarget(
   pid: number,
   epollFd: number,
@@ -199,21 +204,21 @@ function compareTarget(
   files: Files,
   inspector: Inspector,
 ): Reading<TargetState> {
-  const same = inspector.isEpollTarget(pid, fd, epollFd, occurrence);
-  if (isKnown(same)) return known(same.value ? 'same' : 'other', same.source);
-  if (inode === null) return unavailable(`${same.unavailable}; and this kernel lists no inode`);
   const link = files.link(`/proc/${pid}/fd/${fd}`);
   if (!isKnown(link)) return known('closed', '/proc/PID/fd');
-  const numbered = /^(?:socket|pipe):\[(\d+)\]$/.exec(link.value);
-  const info = numbered === null ? files.text(`/proc/${pid}/fdinfo/${fd}`) : null;
-  const line = info !== null && isKnown(info) ? /^ino:\s*(\d+)$/m.exec(info.value) : numbered;
-  if (line === null) return unavailable(`${same.unavailable}; and fd ${fd} has no inode to compare`);
-  const source = '/proc/PID/fdinfo/FD ino';
-  if (Number(line[1]) !== inode) return known('other', source);
-  // Only a socket cannot be opened twice.
-  return link.value.startsWith('socket:')
-    ? known('same', source)
-    : unavailable(`${same.unavailable}; and the inode of ${link.value} may belong to several open files`);
+  const numbered = /^(socket|pipe):\[(\d+)\]$/.exec(link.value);
+  if (numbered !== null && inode !== null) {
+    if (Number(numbered[2]) !== inode) return known('other', '/proc/PID/fd/FD');
+    // Only a socket cannot be opened twice.
+    if (numbered[1] === 'socket') return known('same', '/proc/PID/fd/FD');
+  }
+  const same = inspector.isEpollTarget(pid, fd, epollFd, occurrence);
+  if (isKnown(same)) return known(same.value ? 'same' : 'other', same.source);
+  const info = files.text(`/proc/${pid}/fdinfo/${fd}`);
+  const line = isKnown(info) ? /^ino:\s*(\d+)$/m.exec(info.value) : null;
+  if (line !== null && inode !== null && Number(line[1]) !== inode)
+    return known('other', '/proc/PID/fdinfo/FD ino');
+  return unavailable(`${same.unavailable}; and the inode of ${link.value} may belong to several open files`);
 }
 
 /** The list of a poller of this very process: `reactor.poller`, or a `Poller`. */

@@ -4,6 +4,7 @@ import { isClosedTcp } from './descriptors.js';
 import type { DescriptorFacts } from './descriptors.js';
 import { isKnown, valueOf } from './figure.js';
 import { EPOLL_FLAGS, isDisarmed } from './interest.js';
+import type { InterestEntry } from './interest.js';
 import { READING_ENDED, WRITING_ENDED } from './socket-facts.js';
 import type { SocketFacts } from './socket-facts.js';
 
@@ -75,6 +76,17 @@ export function derivedReadiness(facts: DescriptorFacts, events?: number): Deriv
     levelReports: events === undefined ? null : reports(answers, events, remarks),
     remarks,
   };
+}
+
+/** The same for an entry of an epoll set. `facts`: of its fd, if the process has it open. A phantom's file is out of sight. */
+export function entryReadiness(entry: InterestEntry, facts: DescriptorFacts | undefined): DerivedReadiness {
+  if (facts !== undefined && isKnown(entry.target) && entry.target.value === 'same')
+    return derivedReadiness(facts, entry.events);
+  const reason = isKnown(entry.target)
+    ? `fd ${entry.fd} is ${entry.target.value === 'closed' ? 'closed' : 'another file'} now: the set holds a file that this number no longer names`
+    : `whether fd ${entry.fd} is still the file in the set is not known: ${entry.target.unavailable}`;
+  const remarks = [reason];
+  return { ...UNKNOWN, levelReports: reports(UNKNOWN, entry.events, remarks), remarks };
 }
 
 function reports(answers: ReadinessAnswers, events: number, remarks: string[]): Answer {

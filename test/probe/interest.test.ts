@@ -8,12 +8,15 @@ import {
   decodeToken,
   describeDifference,
   describeEvents,
+  entryReadiness,
   epollEvents,
   findEpollFds,
   isDisarmed,
   isKnown,
+  isOwnPoller,
   noInspector,
   parseInterest,
+  readDescriptors,
   readInterest,
   readPollerInterest,
 } from '../../src/probe/index.js';
@@ -179,6 +182,12 @@ describe.runIf(process.platform === 'linux')('of this process', () => {
     expect(differences(poller)).toEqual([`phantom ${fd} closed`]);
     expect(opens(descriptors.eventFd())).toBe(fd);
     expect(differences(poller)).toEqual([`phantom ${fd} other`]);
+    // The new file's state is not that of the one in the set.
+    const phantom = entriesOf(poller).find((entry) => entry.fd === fd)!;
+    const facts = value(readDescriptors(process.pid, { fds: [fd] })).get(fd);
+    expect(entryReadiness(phantom, facts)).toMatchObject({ writable: 'unknown', levelReports: 'unknown' });
+    expect(entryReadiness(phantom, facts).remarks.join()).toContain('another file');
+    expect(entryReadiness({ ...phantom, target: { value: 'same', source: '' } }, facts).writable).toBe('yes');
     poller.remove(registration);
     expect(differences(poller)).toEqual([`phantom ${fd} other`, `unknown-in-registry ${fd}`]);
     // The new file under the old number beside the phantom: two entries of one fd, of which one is right.
@@ -192,6 +201,10 @@ describe.runIf(process.platform === 'linux')('of this process', () => {
     poller.add(fd, READABLE);
     const { entries } = value(readPollerInterest(poller, { inspector: noInspector }));
     expect(entries.map(({ target }) => isKnown(target))).toEqual([false, false]);
+    expect([isOwnPoller(entries), isOwnPoller(entries.filter((entry) => entry.fd === fd))]).toEqual([
+      true,
+      false,
+    ]);
   });
 
   test('changed behind the registry: other events, not parked, unknown; each in a sentence', () => {

@@ -1,5 +1,6 @@
 // Interest lists: what the kernel prints is read right, and held against what a registry believes.
 
+import { openSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { NONE, Poller, READABLE, Reactor, WRITABLE, descriptors, nativeKernel } from '../../src/index.js';
 import {
@@ -193,6 +194,16 @@ describe.runIf(process.platform === 'linux')('of this process', () => {
     // The new file under the old number beside the phantom: two entries of one fd, of which one is right.
     poller.add(fd, READABLE);
     expect(differences(poller)).toEqual([`phantom ${fd} other`, `unknown-in-registry ${fd}`]);
+  });
+
+  test('a pipe opened anew under the old number has the inode of the one in the set, and is another file', () => {
+    const poller = newPoller('epoll');
+    const [readEnd, writeEnd] = opens(descriptors.pipe());
+    opens(descriptors.duplicate(readEnd));
+    poller.add(readEnd, READABLE);
+    closes(readEnd);
+    expect(opens(openSync(`/proc/self/fd/${writeEnd}`, 'r'))).toBe(readEnd);
+    expect(differences(poller)).toEqual([`phantom ${readEnd} other`]);
   });
 
   test('of files that share one inode a phantom is not called the same without the right to compare', () => {

@@ -143,6 +143,10 @@ const actions = {
   unconnected: (all) => all.unconnected(),
   refused: (all) => all.refused(),
   send: (_, fd) => void kernel.sendBytes(fd, bytes, 0, 100),
+  // Less than full: where a third of the queue (TCP), or three quarters (unix), must be free.
+  sendMore: (_, fd) => {
+    for (let i = 0; i < 8; i++) kernel.sendBytes(fd, bytes, 0, bytes.length);
+  },
   fill: (_, fd) => {
     while (kernel.sendBytes(fd, bytes, 0, bytes.length) > 0);
   },

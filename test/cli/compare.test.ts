@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Cell, Report } from '../../src/compare/report.js';
-import { groupThreads, type TimelineRow } from '../../src/compare/workloads/wait.js';
+import type { ServerThreads, TimelineRow } from '../../src/compare/workloads/wait.js';
 import { TEST_TIMEOUT_MS, MAIN, compareJson, runCommand } from './command.js';
 
 vi.setConfig({ testTimeout: TEST_TIMEOUT_MS });
@@ -62,7 +62,7 @@ describe.runIf(process.platform === 'linux')('underloop compare', () => {
     }
     expect(new Set(rows('threads').map(({ thread }) => thread)).size).toBe(3);
     expect(new Set(rows('epoll').map(({ thread }) => thread)).size).toBe(1);
-    const groups = cellOf(report, 'threads').raw['threads'] as ReturnType<typeof groupThreads>;
+    const groups = cellOf(report, 'threads').raw['threads'] as ServerThreads[];
     expect(groups.filter(({ serves }) => serves).reduce((sum, { count }) => sum + count, 0)).toBe(
       cellOf(report, 'threads').figures['serviceThreads'],
     );

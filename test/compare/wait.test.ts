@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { drawTimeline } from '../../src/compare/render/wait.js';
 import {
-  groupThreads,
+  serverThreads,
   timeline,
   unexplainedShare,
   type TimelineRow,
@@ -106,7 +106,7 @@ describe('drawTimeline', () => {
   });
 });
 
-describe('groupThreads', () => {
+describe('serverThreads', () => {
   const PID = 50;
   type Call =
     { kind: 'call'; number: number; name: string | null; fd: number | null } | { kind: 'running' } | null;
@@ -127,7 +127,7 @@ describe('groupThreads', () => {
   const futex: Call = { kind: 'call', number: 202, name: 'futex', fd: null };
 
   test('blocking threads serve, each on a descriptor of its own; the runtime does not', () => {
-    const groups = groupThreads(
+    const groups = serverThreads(
       snapshot([
         [PID, 'node', { kind: 'call', number: 281, name: 'epoll_pwait', fd: 9 }],
         [51, 'node', futex],
@@ -148,7 +148,7 @@ describe('groupThreads', () => {
   });
 
   test('threads that share a descriptor are counted with one; a loop serves with its main thread only', () => {
-    const shared = groupThreads(
+    const shared = serverThreads(
       snapshot([
         [PID, 'node', { kind: 'running' }],
         [51, 'ul-serve', recv(7)],
@@ -156,7 +156,7 @@ describe('groupThreads', () => {
       ]),
     );
     expect(shared[1]).toMatchObject({ count: 2, descriptors: 1 });
-    const loop = groupThreads(
+    const loop = serverThreads(
       snapshot([
         [PID, 'node', null],
         [51, 'node', futex],
@@ -169,7 +169,7 @@ describe('groupThreads', () => {
   });
 
   test('threads that cannot be read are no groups', () => {
-    expect(groupThreads({ pid: PID, threads: unavailable('gone') } as unknown as ProcessSnapshot)).toEqual(
+    expect(serverThreads({ pid: PID, threads: unavailable('gone') } as unknown as ProcessSnapshot)).toEqual(
       [],
     );
   });

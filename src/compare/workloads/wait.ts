@@ -77,7 +77,7 @@ export function unexplainedShare(row: TimelineRow): number {
 }
 
 /** The threads of the blocking models serve; so does a loop's main thread. */
-function serverThreads(snapshot: ProcessSnapshot): ServerThreads[] {
+export function serverThreads(snapshot: ProcessSnapshot): ServerThreads[] {
   const groups = groupThreads(snapshot);
   const blocking = groups.some(({ name }) => name === 'ul-serve');
   return groups.map(({ name, main, count, call, fds }) => ({

@@ -49,24 +49,47 @@ bool SendAll(int fd, const uint8_t* bytes, size_t count) {
   return true;
 }
 
-// What the kernel says of the calling thread, summed over the pieces of time in which it is a request's and does not wait:
-// the wait has stamps of its own, so that no nanosecond is counted twice.
+// The clock and the kernel's account of the calling thread, at one moment.
+struct Reading {
+  uint64_t at_ns;
+  uint64_t cpu_ns;
+  uint64_t run_delay_ns;
+};
+
+// Preempted between two of the three, a thread among a thousand has waited for a second that would stand on one side of
+// the moment by one account and on the other by the next. The run delay tells: then it is read again.
+Reading ReadAccount() {
+  constexpr int kTriesMax = 8;
+  Reading reading = {0, 0, RunDelayNs()};
+  for (int tries = 0; tries < kTriesMax; tries++) {
+    reading.at_ns = MonotonicNs();
+    reading.cpu_ns = ThreadCpuNs();
+    const uint64_t after_ns = RunDelayNs();
+    if (after_ns == reading.run_delay_ns) break;
+    reading.run_delay_ns = after_ns;
+  }
+  return reading;
+}
+
+// Sums up the pieces of time in which the thread is a request's and does not wait: the wait has stamps of its own, so that
+// no nanosecond is counted twice. Both give the moment, which is the stamp of what ends or begins there.
 class Account {
  public:
-  explicit Account(Stamps* stamps) : stamps_(*stamps) { Resume(); }
-  void Resume() {
-    run_delay_ns_ = RunDelayNs();
-    cpu_ns_ = ThreadCpuNs();
+  explicit Account(Stamps* stamps) : stamps_(*stamps) {}
+  uint64_t Resume() {
+    began_ = ReadAccount();
+    return began_.at_ns;
   }
-  void Pause() {
-    stamps_.cpu_ns += ThreadCpuNs() - cpu_ns_;
-    stamps_.run_delay_ns += RunDelayNs() - run_delay_ns_;
+  uint64_t Pause() {
+    const Reading now = ReadAccount();
+    stamps_.cpu_ns += now.cpu_ns - began_.cpu_ns;
+    stamps_.run_delay_ns += now.run_delay_ns - began_.run_delay_ns;
+    return now.at_ns;
   }
 
  private:
   Stamps& stamps_;
-  uint64_t cpu_ns_ = 0;
-  uint64_t run_delay_ns_ = 0;
+  Reading began_ = {};
 };
 
 }  // namespace
@@ -208,19 +231,19 @@ bool Session::Answer(uint8_t* frame, size_t frame_bytes, bool more_follow) {
     if (!Flush()) return false;  // what is done must not wait for what is slow
     const uint32_t before_us = wait_ms > 0 ? cpu_us / 2 : cpu_us;
     Account account(&stamps);
+    stamps.received_ns = account.Resume();
     if (!Burn(before_us)) return false;
     if (wait_ms > 0) {
-      account.Pause();
-      stamps.wait_started_ns = MonotonicNs();
+      stamps.wait_started_ns = account.Pause();
       if (!upstream_.Wait(id, wait_ms)) status = kUpstreamFailed;
-      stamps.wait_ended_ns = MonotonicNs();
       if (server_.stopping()) return false;
-      account.Resume();
+      stamps.wait_ended_ns = account.Resume();
       if (status == kOk && !Burn(cpu_us - before_us)) return false;
     }
-    account.Pause();
+    stamps.sent_ns = account.Pause();
+  } else {
+    stamps.sent_ns = MonotonicNs();
   }
-  stamps.sent_ns = MonotonicNs();
   if (status != kOk) {
     server_.counters.errors.fetch_add(1, std::memory_order_relaxed);
     const char* reason = kStatusReasons[status];

@@ -40,15 +40,9 @@ export function readSettings(workload: WorkloadName, options: CompareOptions): C
   if (!names.includes(workload)) throw argumentError('WORKLOAD', `one of ${names.join(', ')}`, workload);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const seed = Math.floor(Math.random() * 2 ** 32);
-  const settings = {
-    ...common,
-    models: [],
-    connections: 1,
-    seed,
-    ...workloads[workload].defaults,
-    workload,
-    ...given,
-  } as CompareSettings;
+  const { defaults, derived } = workloads[workload];
+  const asked = { ...common, models: [], connections: 1, seed, ...defaults, workload, ...given };
+  const settings = { ...asked, ...derived?.(asked), ...given };
   checkInteger(
     '--connections',
     settings.connections,

@@ -22,6 +22,8 @@ export interface CellContext {
 export interface ComparedWorkload {
   readonly summary: string;
   readonly defaults: Partial<CompareSettings>;
+  /** Defaults that depend on what was asked for, which is not checked yet. */
+  readonly derived?: (asked: CompareSettings) => Partial<CompareSettings>;
   readonly figures: Readonly<Record<string, FigureInfo>>;
   /** Runs one model once. Throws with the reason when there is nothing to show. */
   readonly run: (context: CellContext) => Promise<void>;

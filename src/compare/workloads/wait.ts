@@ -178,6 +178,10 @@ function verdict(report: Report): string[] {
   return lines;
 }
 
+/** All requests together work for a tenth of one wait at most: it is the waiting that is compared. */
+const WORK_SHARE = 0.1;
+const CPU_US_DEFAULT = 4000;
+
 const ms = (title: string, source: string): FigureInfo => ({ title, unit: 'ms', source });
 
 export const wait: ComparedWorkload = {
@@ -187,8 +191,10 @@ export const wait: ComparedWorkload = {
     connections: 5,
     rounds: 1,
     waitMs: 2000,
-    cpuUs: 4000,
   },
+  derived: ({ connections, waitMs }) => ({
+    cpuUs: Math.min(CPU_US_DEFAULT, Math.max(Math.floor((WORK_SHARE * waitMs * 1000) / connections), 0)),
+  }),
   figures: {
     totalMs: ms('all answered after', "the client's clock, from the first send to the last reply"),
     queuedMs: ms('before the server read it', "received stamp - the client's send; median request"),

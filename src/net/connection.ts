@@ -257,7 +257,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
     // Told, and never called from there.
     /* eslint-disable @typescript-eslint/unbound-method */
     const { handlers } = this.service;
-    if (readiness === 0) return handlers.close;
+    if (readiness === 0) return (this.flags & CONTINUING) === 0 ? handlers.close : handlers.data;
     if ((this.flags & CONNECTING) !== 0) return handlers.open;
     return (readiness & WRITABLE) !== 0 ? handlers.drain : (handlers.data ?? handlers.readClosed);
     /* eslint-enable @typescript-eslint/unbound-method */

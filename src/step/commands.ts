@@ -2,14 +2,15 @@
 
 import { constants } from 'node:os';
 import { UnderloopError } from '../errors.js';
-import { HANGUP, PRIORITY, READABLE, WRITABLE } from '../poller/poller.js';
-import type { InjectableCall } from '../reactor/inject.js';
+import { ERROR, HANGUP, PRIORITY, READABLE, READ_CLOSED, WRITABLE } from '../poller/poller.js';
+import { CALLS, type InjectableCall } from '../reactor/inject.js';
+import { ITEM_KINDS } from '../trace/format.js';
 import type { Command, Condition } from './protocol.js';
 
 export const COMMAND_HELP = `  s [N]          step: run one item, or N
   t              turn: run to the first item of another turn
   c              continue: run until a breakpoint, or a pause
-  p              pause: hold before the next item
+  p              pause: hold before the next item that comes
   u COND         until: run until COND
   b COND         break: hold whenever COND
   unbreak [N]    remove breakpoint N, or all
@@ -17,25 +18,32 @@ export const COMMAND_HELP = `  s [N]          step: run one item, or N
   move I J       let ready item I come at place J
   inject CALL RESULT [FD]   the next CALL gives RESULT: EAGAIN, EINTR, ECONNRESET, ..., or a number: at most so many bytes
   q              end the program and the session
-COND: one or more of  fd N, kind readiness|timer|posted|deferred|closed|flush, handler NAME, ready READABLE|WRITABLE|HANGUP, error`;
+COND: one or more of  fd N, kind readiness|timer|posted|deferred|closed|flush, handler NAME, ready READABLE|WRITABLE|READ_CLOSED|HANGUP|ERROR|PRIORITY, error`;
 
-const READINESS: Readonly<Record<string, number>> = { READABLE, WRITABLE, HANGUP, PRIORITY };
-const KINDS = ['timer', 'readiness', 'posted', 'deferred', 'closed', 'flush'] as const;
-const CALLS = ['socket', 'accept', 'connect', 'recv', 'send', 'shutdown', 'setOption', 'getOption'] as const;
+const READINESS: Readonly<Record<string, number>> = {
+  READABLE,
+  WRITABLE,
+  READ_CLOSED,
+  HANGUP,
+  ERROR,
+  PRIORITY,
+};
 
 function wrong(message: string): UnderloopError {
   return new UnderloopError('ERR_ARGUMENT', message);
 }
 
 function whole(text: string | undefined, what: string): number {
-  if (text === undefined || !/^\d+$/.test(text))
-    throw wrong(`${what} must be a whole number; got ${String(text)}`);
-  return Number(text);
+  const value = Number(text);
+  if (text === undefined || !/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw wrong(`${what} must be a whole number; got ${text ?? 'nothing'}`);
+  }
+  return value;
 }
 
 function oneOf<T extends string>(text: string | undefined, known: readonly T[], what: string): T {
   const found = known.find((one) => one === text);
-  if (found === undefined) throw wrong(`${what} must be one of ${known.join(', ')}; got ${String(text)}`);
+  if (found === undefined) throw wrong(`${what} must be one of ${known.join(', ')}; got ${text ?? 'nothing'}`);
   return found;
 }
 
@@ -48,14 +56,14 @@ export function parseCondition(words: readonly string[]): Condition {
         condition.fd = whole(words[++at], 'fd');
         break;
       case 'kind':
-        condition.kind = oneOf(words[++at], KINDS, 'kind');
+        condition.kind = oneOf(words[++at], ITEM_KINDS, 'kind');
         break;
       case 'handler':
         if (words[at + 1] === undefined) throw wrong('handler must be followed by a part of its name');
         condition.handler = words[++at];
         break;
       case 'ready':
-        condition.readiness = READINESS[oneOf(words[++at], Object.keys(READINESS), 'ready')];
+        condition.readiness = READINESS[oneOf(words[++at]?.toUpperCase(), Object.keys(READINESS), 'ready')];
         break;
       case 'error':
         condition.error = true;
@@ -68,29 +76,39 @@ export function parseCondition(words: readonly string[]): Condition {
   return condition;
 }
 
+/** How many words may follow each command; a condition has any number of them. */
+const WORDS_MAX = { s: 1, t: 0, c: 0, p: 0, u: Infinity, b: Infinity, unbreak: 1, drop: 1, move: 2, inject: 3, q: 0 };
+const LONG: Readonly<Record<string, string>> = {
+  step: 's',
+  turn: 't',
+  continue: 'c',
+  pause: 'p',
+  until: 'u',
+  break: 'b',
+  quit: 'q',
+};
+
 /** A line as typed; 'quit' for q; null for an empty line. Throws ERR_ARGUMENT with what is wrong. */
 export function parseCommand(line: string): Command | 'quit' | null {
-  const [word, ...rest] = line.trim().split(/\s+/);
+  const [typed, ...rest] = line.trim().split(/\s+/);
+  if (typed === '') return null;
+  const word = (Object.hasOwn(LONG, typed) ? LONG[typed] : typed) as keyof typeof WORDS_MAX;
+  if (!Object.hasOwn(WORDS_MAX, word)) {
+    throw wrong(`there is no command ${typed}; there are ${Object.keys(WORDS_MAX).join(', ')}, and help`);
+  }
+  if (rest.length > WORDS_MAX[word]) throw wrong(`${rest.slice(WORDS_MAX[word]).join(' ')} is too much after ${typed}`);
   switch (word) {
-    case '':
-      return null;
     case 's':
-    case 'step':
       return { do: 'step', count: rest.length === 0 ? 1 : Math.max(whole(rest[0], 'N'), 1) };
     case 't':
-    case 'turn':
       return { do: 'turn' };
     case 'c':
-    case 'continue':
       return { do: 'continue' };
     case 'p':
-    case 'pause':
       return { do: 'pause' };
     case 'u':
-    case 'until':
       return { do: 'until', condition: parseCondition(rest) };
     case 'b':
-    case 'break':
       return { do: 'break', condition: parseCondition(rest) };
     case 'unbreak':
       return rest.length === 0 ? { do: 'unbreak' } : { do: 'unbreak', number: whole(rest[0], 'N') };
@@ -101,23 +119,22 @@ export function parseCommand(line: string): Command | 'quit' | null {
     case 'inject':
       return parseInjection(rest);
     case 'q':
-    case 'quit':
       return 'quit';
-    default:
-      throw wrong(`there is no command ${word}; there are s, t, c, p, u, b, unbreak, drop, move, inject, q`);
   }
 }
 
-function parseInjection([call, result, fd]: readonly string[]): Command {
+function parseInjection([call, result, fd]: readonly (string | undefined)[]): Command {
   const named: InjectableCall = oneOf(call, CALLS, 'CALL');
-  const errno = (constants.errno as Partial<Record<string, number>>)[result];
-  if (errno === undefined && !/^[1-9]\d*$/.test(result)) {
-    throw wrong(`RESULT must be the name of an error such as EAGAIN, or a number of bytes; got ${result}`);
+  const name = result?.toUpperCase() ?? '';
+  const { errno } = constants;
+  const known = Object.hasOwn(errno, name) ? errno[name as keyof typeof errno] : null;
+  if (known === null && !/^[1-9]\d*$/.test(name)) {
+    throw wrong(`RESULT must be the name of an error such as EAGAIN, or a number of bytes; got ${result ?? 'nothing'}`);
   }
   return {
     do: 'inject',
     call: named,
-    result: errno === undefined ? { bytesMax: Number(result) } : -errno,
+    result: known === null ? { bytesMax: whole(name, 'RESULT') } : -known,
     ...(fd !== undefined && { fd: whole(fd, 'FD') }),
   };
 }

@@ -1,24 +1,37 @@
 // An observer that keeps what has happened since the last hold, as events of a trace.
 
-import { inspect } from 'node:util';
-import type { InterestChange, ItemKind, TimeoutReason } from '../reactor/observer.js';
+import type { InterestChange, ItemKind, ObservedReactor, TimeoutReason } from '../reactor/observer.js';
 import { SilentObserver, itemName } from '../reactor/observer.js';
 import type { Task } from '../reactor/run-queue.js';
 import { Timer } from '../reactor/timer-heap.js';
 import type { TraceEvent, TraceFields } from '../trace/format.js';
+import { messageOf, textOf } from '../trace/encode.js';
 
 /** More than anybody reads between two holds. */
 const EVENTS_MAX = 400;
+/** Of a name or a message: a program may throw a whole file. */
+const TEXT_CHARACTERS_MAX = 500;
 
 const timerNumber = (item: Task | Timer): number => (item instanceof Timer ? item.sequence : -1);
+
+/** Cut to what is shown. */
+export function short(text: string): string {
+  return text.length <= TEXT_CHARACTERS_MAX ? text : `${text.slice(0, TEXT_CHARACTERS_MAX)}...`;
+}
+
+/** The host's own registrations are no part of the program. By name: the program may have another copy of this package. */
+const isHosts = (item: Task | Timer): boolean =>
+  typeof item !== 'function' && item.constructor.name === 'HostSource';
 
 export class EventKeeper extends SilentObserver {
   private events: TraceEvent[] = [];
   private lost = 0;
+  private now = (): number => performance.now();
   /** An item has thrown since this was set to false. */
   threw = false;
   /** Items run. */
   items = 0;
+  private inHosts = false;
 
   /** What has happened since this was last asked. */
   take(): { events: TraceEvent[]; eventsLost: number } {
@@ -28,14 +41,22 @@ export class EventKeeper extends SilentObserver {
     return taken;
   }
 
-  private keep(fields: TraceFields): void {
-    if (this.events.length >= EVENTS_MAX) {
-      this.events.shift();
-      this.lost++;
-    }
-    this.events.push({ ...fields, timeNs: Math.round(performance.now() * 1e6) });
+  get kept(): number {
+    return this.events.length;
   }
 
+  private keep(fields: TraceFields): void {
+    this.events.push({ ...fields, timeNs: Math.round(this.now() * 1e6) });
+    // Cut rarely: shifting a full array at each event would cost more than the event.
+    if (this.events.length >= 2 * EVENTS_MAX) {
+      this.lost += this.events.length - EVENTS_MAX;
+      this.events = this.events.slice(-EVENTS_MAX);
+    }
+  }
+
+  override reactorOpened({ kernel }: ObservedReactor): void {
+    this.now = () => kernel.now();
+  }
   override turnBegin(turn: number): void {
     this.keep({ type: 'turnBegin', turn });
   }
@@ -67,15 +88,18 @@ export class EventKeeper extends SilentObserver {
     this.keep({ type: 'batch', timers, readinesses, posted, deferred, closed });
   }
   override itemBegin(kind: ItemKind, item: Task | Timer, fd: number, readiness: number): void {
+    this.inHosts = isHosts(item);
+    if (this.inHosts) return;
     this.items++;
-    const name = itemName(item);
+    const name = short(itemName(item));
     this.keep({ type: 'itemBegin', kind, name, fd, readiness, timer: timerNumber(item) });
   }
   override itemEnd(kind: ItemKind): void {
-    this.keep({ type: 'itemEnd', kind });
+    if (!this.inHosts) this.keep({ type: 'itemEnd', kind });
+    this.inHosts = false;
   }
   override queued(kind: ItemKind, task: Task): void {
-    this.keep({ type: 'queued', kind, name: itemName(task) });
+    this.keep({ type: 'queued', kind, name: short(itemName(task)) });
   }
   override resumed(what: string): void {
     this.keep({ type: 'resumed', name: what });
@@ -93,14 +117,15 @@ export class EventKeeper extends SilentObserver {
     this.keep({ type: 'interest', change, fd, interest, slot, generation });
   }
   override timerSet(timer: Timer): void {
-    this.keep({ type: 'timerSet', timer: timer.sequence, deadlineMs: timer.deadlineMs, name: timer.name });
+    const { sequence, deadlineMs, name } = timer;
+    this.keep({ type: 'timerSet', timer: sequence, deadlineMs, name: short(name) });
   }
   override timerCancelled(timer: Timer): void {
     this.keep({ type: 'timerCancelled', timer: timer.sequence });
   }
   override error(error: unknown, kind: ItemKind): void {
     this.threw = true;
-    this.keep({ type: 'error', kind, message: error instanceof Error ? error.message : inspect(error) });
+    this.keep({ type: 'error', kind, message: short(messageOf(error)) });
   }
   override call(
     name: string,
@@ -110,8 +135,7 @@ export class EventKeeper extends SilentObserver {
     a: number,
     b: number,
   ): void {
-    const words = args.filter((one) => typeof one === 'object' && one !== null && !ArrayBuffer.isView(one));
-    const text = words.map((one) => inspect(one, { breakLength: Infinity, depth: 1 })).join(', ');
-    this.keep({ type: 'call', name, result: typeof result === 'number' ? result : 0, fd, a, b, text });
+    const number = typeof result === 'number' ? result : 0;
+    this.keep({ type: 'call', name, result: number, fd, a, b, text: textOf(args, result) });
   }
 }

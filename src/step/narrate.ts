@@ -3,14 +3,17 @@
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { describeReadiness } from '../poller/poller.js';
+import type { TraceEvent } from '../trace/format.js';
 import { Took, describeEvent } from '../trace/text.js';
 import type { HeldState, NextItem, SourceLine } from './protocol.js';
 
 /** `readiness READABLE of fd 7: Connection`. */
 export function describeItem({ kind, fd, readiness, name, stale }: NextItem): string {
-  const what = kind === 'readiness' ? describeReadiness(readiness) : kind;
+  const what = kind === 'readiness' && !stale ? describeReadiness(readiness) : kind;
   const where = fd >= 0 ? ` of fd ${String(fd)}` : '';
-  return `${what}${where}: ${name === '' ? '(no name)' : name}${stale ? ', which has gone and will be dropped' : ''}`;
+  if (stale && fd < 0 && kind === 'readiness') return 'readiness whose registration has gone: it will be dropped';
+  const gone = kind === 'timer' ? 'it was cancelled' : 'nobody asks for it any more';
+  return `${what}${where}: ${name === '' ? '(no name)' : name}${stale ? `; ${gone}: it will be dropped` : ''}`;
 }
 
 /** The line of source, without its indentation; null when the file cannot be read. */
@@ -36,22 +39,31 @@ const REASONS: Record<HeldState['reason'], string> = {
   pause: 'held: paused',
 };
 
-/** What happened since the last hold, then what comes next. One line each, without line ends. */
-export function narrate(held: HeldState): string[] {
+/** Events in words, one line each, without line ends. */
+export function narrateEvents(events: readonly TraceEvent[], lost: number, poller: string): string[] {
   const lines: string[] = [];
-  if (held.eventsLost > 0) lines.push(`... ${String(held.eventsLost)} events before these are not shown`);
+  if (lost > 0) lines.push(`... ${String(lost)} events before these are not shown`);
   const took = new Took();
-  for (const event of held.events) {
-    const text = describeEvent(event, held.poller, took.ns(event));
+  for (const event of events) {
+    const text = describeEvent(event, poller, took.ns(event));
     if (text !== '') lines.push(text);
   }
-  const { next, left, reason, breakpoint } = held;
+  return lines;
+}
+
+/** Items after the next one that are shown. */
+const THEN_MAX = 5;
+
+/** What happened since the last hold, then what comes next. One line each, without line ends. */
+export function narrate(held: HeldState): string[] {
+  const lines = narrateEvents(held.events, held.eventsLost, held.poller);
+  const { next, left, reason, breakpoint, repeated } = held;
   const number = breakpoint > 0 ? ` ${String(breakpoint)}` : '';
-  if (next.length > 0) {
-    lines.push(`== ${REASONS[reason]}${number}, turn ${String(held.turn)}; next: ${describeItem(next[0])}`);
-    if (held.source !== null) lines.push(`   ${describeSource(held.source)}`);
-    for (const item of next.slice(1, 6)) lines.push(`   then ${describeItem(item)}`);
-    if (left > 6) lines.push(`   and ${String(left - 6)} more in this turn`);
-  }
+  const why = repeated ? 'held still' : `${REASONS[reason]}${number}`;
+  const what = next.length > 0 ? `next: ${describeItem(next[0])}` : 'nothing is left of this turn';
+  lines.push(`== ${why}, turn ${String(held.turn)}; ${what}`);
+  if (held.source !== null) lines.push(`   ${describeSource(held.source)}`);
+  for (const item of next.slice(1, THEN_MAX + 1)) lines.push(`   then ${describeItem(item)}`);
+  if (left > THEN_MAX + 1) lines.push(`   and ${String(left - THEN_MAX - 1)} more in this turn`);
   return lines;
 }

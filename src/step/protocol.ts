@@ -7,6 +7,8 @@ import type { TraceEvent } from '../trace/format.js';
 /** The descriptors of the stepped process: the socket of this protocol, and its lifeline. */
 export const CONTROL_FD = 3;
 export const LIFELINE_FD = 4;
+/** Set to 1 for the stepped process alone: it takes it away, so that its own children and workers are left alone. */
+export const STEP_ENVIRONMENT = 'UNDERLOOP_STEP';
 
 /** When to hold: all that is given must be so. */
 export interface Condition {
@@ -75,6 +77,8 @@ export interface HeldState {
   readonly type: 'held';
   readonly reactor: number;
   readonly reason: 'step' | 'turn' | 'condition' | 'breakpoint' | 'pause';
+  /** Told again after a change that was asked for while held: nothing has run since it was told before. */
+  readonly repeated: boolean;
   /** Which breakpoint; 0: none. */
   readonly breakpoint: number;
   readonly turn: number;
@@ -111,23 +115,54 @@ export type Message =
       readonly name: string;
     }
   | HeldState
+  /**
+   * What happened without a hold. `turn`: the program calls turn() itself, and cannot be held. `stepper`: it has a stepper
+   * of its own. `end`: the last that happened before the reactor was closed, or the program ended.
+   */
+  | {
+      readonly type: 'traced';
+      readonly reactor: number;
+      readonly reason: 'turn' | 'stepper' | 'end';
+      readonly events: readonly TraceEvent[];
+      readonly eventsLost: number;
+    }
   /** A command that cannot be obeyed. */
   | { readonly type: 'refused'; readonly message: string };
 
 /** The longest line that either side takes. */
 export const LINE_CHARACTERS_MAX = 4 * 1024 * 1024;
 
-/** Splits a stream of text into lines, each parsed. Throws for a line beyond the bound. */
+/** Splits a stream of text into lines, each parsed. Throws for a line beyond the bound, or that is no JSON. */
 export class LineReader {
   private partial = '';
 
   constructor(private readonly onLine: (value: unknown) => void) {}
 
   push(text: string): void {
-    const parts = (this.partial + text).split('\n');
-    this.partial = parts.pop() ?? '';
-    if (this.partial.length > LINE_CHARACTERS_MAX) throw new Error('a line of the step protocol is too long');
-    for (const part of parts) if (part !== '') this.onLine(JSON.parse(part, revive));
+    let start = 0;
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+      const line = this.add(text.slice(start, end));
+      this.partial = '';
+      start = end + 1;
+      if (line.trim() !== '') this.onLine(parse(line));
+    }
+    this.partial = this.add(text.slice(start));
+  }
+
+  private add(text: string): string {
+    if (this.partial.length + text.length > LINE_CHARACTERS_MAX) {
+      throw new Error(`a line of the step protocol is longer than ${String(LINE_CHARACTERS_MAX)} characters`);
+    }
+    return this.partial + text;
+  }
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line, revive);
+  } catch (error) {
+    const shown = JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}...` : line);
+    throw new Error(`a line of the step protocol is no JSON: ${shown}`, { cause: error });
   }
 }
 

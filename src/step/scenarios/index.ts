@@ -73,8 +73,9 @@ export async function runScenario(name: string, options: ScenarioOptions): Promi
     const end = await Promise.race([scenario.play(lesson), reader.left]);
     await lesson.stop();
     if (end === null) return { ...lesson.ending, shown: false, text: '', figures: {} };
-    reader.tell({ type: 'shown', ...end }, ['', '== What was shown', ...wrapped(end.text)]);
-    return { ...lesson.ending, ...end };
+    const ending = { ...lesson.ending, ...end, shown: end.shown && lesson.wentWell };
+    reader.tell({ type: 'shown', ...ending }, ['', '== What was shown', ...wrapped(end.text)]);
+    return ending;
   } finally {
     await lesson.stop();
     reader.close();

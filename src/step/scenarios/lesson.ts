@@ -69,6 +69,11 @@ export class Lesson {
     await Promise.all(this.programs.map((program) => program.stop()));
   }
 
+  /** Every program has ended by itself, without an error. */
+  get wentWell(): boolean {
+    return this.programs.every(({ ended }) => ended?.code === 0);
+  }
+
   /** How the last program ended, and how often all of them were held. */
   get ending(): { code: number | null; signal: NodeJS.Signals | null; holds: number } {
     const last = this.programs.at(-1)?.ended ?? { code: null, signal: null };

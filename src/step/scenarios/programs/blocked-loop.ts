@@ -22,7 +22,7 @@ function serveRequest(): void {
   }
 }
 function answer(): void {
-  descriptors.write(requestPeer, Buffer.from('!'));
+  descriptors.write(request, Buffer.from('!'));
   reactor.setTimer(30, finish);
 }
 function serveNeighbour(): void {

@@ -14,6 +14,7 @@ const [neighbour, neighbourPeer] = descriptors.socketPair();
 let blocks = 100;
 function peerSends(): void {
   if (blocks-- > 0) descriptors.write(floodPeer, BLOCK);
+  else reactor.post(finish);
 }
 
 function readFlood(): void {
@@ -33,5 +34,4 @@ peerSends();
 descriptors.write(neighbourPeer, Buffer.from('?'));
 reactor.watch(flood, READABLE, readFlood);
 reactor.watch(neighbour, READABLE, serveNeighbour);
-reactor.setTimer(300, finish);
 await reactor.run();

@@ -56,7 +56,8 @@ export class Hold implements Held {
   turn(maxWaitMs: number): number {
     const { reactor } = this;
     if (this.waiting) throw busy('the stepper holds the reactor');
-    if (reactor.batchLeft === 0 || reactor.dispatching) reactor.collect(maxWaitMs);
+    // A stepper that has dropped all that was left has agreed to the end of this turn, not to an item of the next.
+    if (reactor.dispatching || (reactor.batchLeft === 0 && !this.agreed)) reactor.collect(maxWaitMs);
     let dispatched = 0;
     for (;;) {
       if (!this.agreed && reactor.batchLeft > 0 && !this.isHostsNext && this.isHeld()) return dispatched;

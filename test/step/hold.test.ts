@@ -194,6 +194,19 @@ describe('the batch', () => {
     expect(reactor.turn(0)).toBe(0);
     expect(reactor.batchLeft).toBe(0);
   });
+  test('dropping all that is left, while a promise holds, agrees to nothing of the next turn', async () => {
+    const log: string[] = [];
+    const turns: number[] = [];
+    const reactor = held(async (held) => {
+      turns.push(held.turnNumber);
+      if (turns.length === 1) held.drop(0);
+      else reactor.stop();
+    });
+    readable(reactor, 1, log);
+    reactor.setTimer(5, () => undefined); // keeps run() going
+    await reactor.run();
+    expect([turns.length, turns[1]! > turns[0]!, log]).toEqual([2, true, ['a']]);
+  });
   test('timers and tasks keep their places: only readinesses can be moved or dropped', () => {
     const codes: unknown[] = [];
     const reactor = held((held) => {

@@ -86,6 +86,7 @@ export async function runScenario(name: string, options: ScenarioOptions): Promi
 class Reader implements Teller {
   /** Resolves with null when the reader wants no more of it. */
   readonly left: Promise<Shown | null>;
+  private isLeft = false;
   private leave = (): void => undefined;
   private readonly lines;
   private enters = 0;
@@ -94,17 +95,24 @@ class Reader implements Teller {
 
   constructor(private readonly options: ScenarioOptions) {
     const { input, output, signal } = options;
-    this.left = new Promise((resolve) => (this.leave = () => resolve(null)));
+    this.left = new Promise((resolve) => {
+      this.leave = () => {
+        this.isLeft = true;
+        resolve(null);
+      };
+    });
     this.lines = input === null ? null : createInterface({ input });
     this.inputEnded = input === null;
     this.lines?.on('line', (line) => {
       if (/^\s*q(uit)?\s*$/.test(line)) this.leave();
-      this.enters++;
-      this.goOn?.();
+      else {
+        this.enters++;
+        this.goOn?.();
+      }
     });
     this.lines?.on('close', () => {
       this.inputEnded = true;
-      this.goOn?.();
+      if (!this.isLeft) this.goOn?.();
     });
     signal.addEventListener('abort', this.leave);
     output.on('error', this.leave); // whoever read us has gone
@@ -113,6 +121,7 @@ class Reader implements Teller {
 
   tell(value: object, lines: readonly string[]): void {
     const { json, output } = this.options;
+    if (this.isLeft) return; // what the script still does while its programs are ended concerns nobody
     const text = json ? `${JSON.stringify(value)}\n` : lines.map((line) => `${line}\n`).join('');
     if (text !== '') output.write(text);
   }
@@ -126,8 +135,7 @@ class Reader implements Teller {
   }
 
   close(): void {
-    this.inputEnded = true;
-    this.goOn?.();
+    if (!this.isLeft) this.goOn?.();
     this.lines?.close();
     this.options.signal.removeEventListener('abort', this.leave);
     this.options.output.off('error', this.leave);

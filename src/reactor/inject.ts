@@ -5,7 +5,16 @@ import { argumentError, checkFd, checkInteger } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Observer } from './observer.js';
 
-export const CALLS = ['socket', 'accept', 'connect', 'recv', 'send', 'shutdown', 'setOption', 'getOption'] as const;
+export const CALLS = [
+  'socket',
+  'accept',
+  'connect',
+  'recv',
+  'send',
+  'shutdown',
+  'setOption',
+  'getOption',
+] as const;
 
 /** The calls that can get a result of a stepper's. `send` stands for both ways of sending. */
 export type InjectableCall = (typeof CALLS)[number];

@@ -43,7 +43,8 @@ function whole(text: string | undefined, what: string): number {
 
 function oneOf<T extends string>(text: string | undefined, known: readonly T[], what: string): T {
   const found = known.find((one) => one === text);
-  if (found === undefined) throw wrong(`${what} must be one of ${known.join(', ')}; got ${text ?? 'nothing'}`);
+  if (found === undefined)
+    throw wrong(`${what} must be one of ${known.join(', ')}; got ${text ?? 'nothing'}`);
   return found;
 }
 
@@ -59,11 +60,12 @@ export function parseCondition(words: readonly string[]): Condition {
         condition.kind = oneOf(words[++at], ITEM_KINDS, 'kind');
         break;
       case 'handler':
-        if (words[at + 1] === undefined) throw wrong('handler must be followed by a part of its name');
+        if (words.at(at + 1) === undefined) throw wrong('handler must be followed by a part of its name');
         condition.handler = words[++at];
         break;
       case 'ready':
-        condition.readiness = READINESS[oneOf(words[++at]?.toUpperCase(), Object.keys(READINESS), 'ready')];
+        condition.readiness =
+          READINESS[oneOf((words.at(++at) ?? '').toUpperCase(), Object.keys(READINESS), 'ready')];
         break;
       case 'error':
         condition.error = true;
@@ -77,7 +79,19 @@ export function parseCondition(words: readonly string[]): Condition {
 }
 
 /** How many words may follow each command; a condition has any number of them. */
-const WORDS_MAX = { s: 1, t: 0, c: 0, p: 0, u: Infinity, b: Infinity, unbreak: 1, drop: 1, move: 2, inject: 3, q: 0 };
+const WORDS_MAX = {
+  s: 1,
+  t: 0,
+  c: 0,
+  p: 0,
+  u: Infinity,
+  b: Infinity,
+  unbreak: 1,
+  drop: 1,
+  move: 2,
+  inject: 3,
+  q: 0,
+};
 const LONG: Readonly<Record<string, string>> = {
   step: 's',
   turn: 't',
@@ -96,7 +110,8 @@ export function parseCommand(line: string): Command | 'quit' | null {
   if (!Object.hasOwn(WORDS_MAX, word)) {
     throw wrong(`there is no command ${typed}; there are ${Object.keys(WORDS_MAX).join(', ')}, and help`);
   }
-  if (rest.length > WORDS_MAX[word]) throw wrong(`${rest.slice(WORDS_MAX[word]).join(' ')} is too much after ${typed}`);
+  if (rest.length > WORDS_MAX[word])
+    throw wrong(`${rest.slice(WORDS_MAX[word]).join(' ')} is too much after ${typed}`);
   switch (word) {
     case 's':
       return { do: 'step', count: rest.length === 0 ? 1 : Math.max(whole(rest[0], 'N'), 1) };
@@ -129,7 +144,9 @@ function parseInjection([call, result, fd]: readonly (string | undefined)[]): Co
   const { errno } = constants;
   const known = Object.hasOwn(errno, name) ? errno[name as keyof typeof errno] : null;
   if (known === null && !/^[1-9]\d*$/.test(name)) {
-    throw wrong(`RESULT must be the name of an error such as EAGAIN, or a number of bytes; got ${result ?? 'nothing'}`);
+    throw wrong(
+      `RESULT must be the name of an error such as EAGAIN, or a number of bytes; got ${result ?? 'nothing'}`,
+    );
   }
   return {
     do: 'inject',

@@ -11,7 +11,8 @@ import type { HeldState, NextItem, SourceLine } from './protocol.js';
 export function describeItem({ kind, fd, readiness, name, stale }: NextItem): string {
   const what = kind === 'readiness' && !stale ? describeReadiness(readiness) : kind;
   const where = fd >= 0 ? ` of fd ${String(fd)}` : '';
-  if (stale && fd < 0 && kind === 'readiness') return 'readiness whose registration has gone: it will be dropped';
+  if (stale && fd < 0 && kind === 'readiness')
+    return 'readiness whose registration has gone: it will be dropped';
   const gone = kind === 'timer' ? 'it was cancelled' : 'nobody asks for it any more';
   return `${what}${where}: ${name === '' ? '(no name)' : name}${stale ? `; ${gone}: it will be dropped` : ''}`;
 }

@@ -102,9 +102,7 @@ class PlainRun {
 
   /** False: the output takes no more for now. */
   private print(value: object, lines: readonly string[]): boolean {
-    const text = this.options.json
-      ? `${JSON.stringify(value)}\n`
-      : lines.map((line) => `${line}\n`).join('');
+    const text = this.options.json ? `${JSON.stringify(value)}\n` : lines.map((line) => `${line}\n`).join('');
     return text === '' || this.options.output.write(text);
   }
 
@@ -193,8 +191,12 @@ class PlainRun {
       this.obey(line);
     }
     // While it runs freely, or says nothing, it can be paused or ended; anything else waits until it is held.
-    const mayInterrupt = this.isFree || this.saidSilence || (this.options.input as { isTTY?: boolean } | null)?.isTTY;
-    while (mayInterrupt === true && /^\s*(p|pause|q|quit|help|b|break|unbreak)?(\s|$)/.test(this.typed[0] ?? '-')) {
+    const mayInterrupt =
+      this.isFree || this.saidSilence || (this.options.input as { isTTY?: boolean } | null)?.isTTY;
+    while (
+      mayInterrupt === true &&
+      /^\s*(p|pause|q|quit|help|b|break|unbreak)?(\s|$)/.test(this.typed[0] ?? '-')
+    ) {
       this.obey(this.typed.shift() ?? '');
     }
   }

@@ -18,7 +18,7 @@ const BEAT_MS = 100;
 /** What all puppets share. */
 export interface Stage {
   readonly conductor: Conductor;
-  readonly sources: SourceFinder;
+  readonly sources: Pick<SourceFinder, 'find'>;
   tell(message: Message): void;
   /** The controller has not read what it was told before: tell it no more than it must know. */
   readonly congested: boolean;
@@ -28,6 +28,7 @@ export interface Stage {
 }
 
 export class Puppet extends EventKeeper implements Stepper, Player {
+  /** Of this copy of the package, or of the program's own. */
   private reactor: Reactor | null = null;
   private held: Held | null = null;
   private settle: (() => void) | null = null;
@@ -38,7 +39,7 @@ export class Puppet extends EventKeeper implements Stepper, Player {
   turnBefore = 0;
 
   constructor(
-    private readonly stage: Stage,
+    readonly stage: Stage,
     readonly number: number,
     /** The program has given a stepper of its own. */
     private readonly otherStepper: boolean,
@@ -55,7 +56,7 @@ export class Puppet extends EventKeeper implements Stepper, Player {
 
   override reactorOpened(observed: ObservedReactor): void {
     super.reactorOpened(observed);
-    this.reactor = observed as Reactor;
+    this.reactor = observed as unknown as Reactor;
     const { poller } = observed;
     this.stage.tell({ type: 'opened', reactor: this.number, poller: poller.kind, pollerFd: poller.fd });
     if (this.otherStepper) this.unheld = 'stepper';

@@ -56,7 +56,11 @@ export class SourceFinder {
     this.session.post('Runtime.releaseObjectGroup', { objectGroup: 'underloop' });
     const url = location === undefined ? undefined : this.urls.get(location.scriptId);
     if (location === undefined || url?.startsWith('file:') !== true) return null;
-    return { path: fileURLToPath(url), line: location.lineNumber + 1, column: (location.columnNumber ?? 0) + 1 };
+    return {
+      path: fileURLToPath(url),
+      line: location.lineNumber + 1,
+      column: (location.columnNumber ?? 0) + 1,
+    };
   }
 
   private locate(objectId: string, depth: number): Location | undefined {

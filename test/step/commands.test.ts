@@ -60,7 +60,21 @@ describe('a line', () => {
     expect(error.message).toContain(message);
   });
   test('whatever is typed is a command that may be sent, or refused with ERR_ARGUMENT', () => {
-    const words = ['s', 't', 'u', 'b', 'fd', 'kind', 'ready', 'handler', 'error', 'inject', 'recv', 'EAGAIN', 'drop'];
+    const words = [
+      's',
+      't',
+      'u',
+      'b',
+      'fd',
+      'kind',
+      'ready',
+      'handler',
+      'error',
+      'inject',
+      'recv',
+      'EAGAIN',
+      'drop',
+    ];
     const first = ['s', 't', 'u', 'b', 'unbreak', 'inject', 'drop', 'move', '', 'x'];
     const word = fc.oneof(
       { weight: 6, arbitrary: fc.constantFrom(...words) },
@@ -98,10 +112,11 @@ describe('a condition', () => {
         fd: fc.nat(),
         kind: fc.constantFrom(...ITEM_KINDS),
         handler: fc.stringMatching(/^[a-zA-Z]+$/),
-        readiness: fc.constantFrom(['readable', READABLE] as const, ['HANGUP', HANGUP] as const, [
-          'read_closed',
-          READ_CLOSED,
-        ] as const),
+        readiness: fc.constantFrom(
+          ['readable', READABLE] as const,
+          ['HANGUP', HANGUP] as const,
+          ['read_closed', READ_CLOSED] as const,
+        ),
         error: fc.constant(true as const),
       },
       { requiredKeys: [] },
@@ -109,11 +124,18 @@ describe('a condition', () => {
     fc.assert(
       fc.property(condition, fc.infiniteStream(fc.nat(1000)), (given, order) => {
         const { readiness, ...rest } = given;
-        const parts = Object.entries(rest).map(([name, value]) => (name === 'error' ? name : `${name} ${String(value)}`));
+        const parts = Object.entries(rest).map(([name, value]) =>
+          name === 'error' ? name : `${name} ${String(value)}`,
+        );
         if (readiness !== undefined) parts.push(`ready ${readiness[0]}`);
         fc.pre(parts.length > 0);
-        const shuffled = parts.map((part) => [order.next().value as number, part] as const).sort(([a], [b]) => a - b);
-        const words = shuffled.map(([, part]) => part).join(' ').split(' ');
+        const shuffled = parts
+          .map((part) => [order.next().value as number, part] as const)
+          .sort(([a], [b]) => a - b);
+        const words = shuffled
+          .map(([, part]) => part)
+          .join(' ')
+          .split(' ');
         expect(parseCondition(words)).toEqual({ ...rest, ...(readiness && { readiness: readiness[1] }) });
       }),
     );

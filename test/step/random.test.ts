@@ -5,6 +5,9 @@ import { expect, test } from 'vitest';
 import { READABLE, Reactor } from '../../src/index.js';
 import type { Observer, Step, Stepper, Timer, Watch } from '../../src/index.js';
 import { SilentObserver } from '../../src/index.js';
+import { Conductor } from '../../src/step/conductor.js';
+import { encode, type Message } from '../../src/step/protocol.js';
+import { Puppet, type Stage } from '../../src/step/puppet.js';
 import { ScriptedKernel } from '../../src/testing.js';
 
 const PROGRAMS = 1000;
@@ -113,9 +116,26 @@ class Items extends SilentObserver {
   }
 }
 
+/** What a controller is to one reactor, within this process: it asks for one item at each hold. */
+class Stepping implements Stage {
+  holds = 0;
+  readonly conductor = new Conductor((message) => this.tell(message));
+  readonly sources = { find: () => null };
+  readonly congested = false;
+  tell(message: Message): void {
+    if (message.type !== 'held') return;
+    this.holds++;
+    // Everything told can go over the wire.
+    if (this.holds % 50 === 0) expect(JSON.parse(encode(message))).toBeTruthy();
+    queueMicrotask(() => this.conductor.obey({ do: 'step', count: 1 }));
+  }
+  keepAlive(): void {}
+  gone(): void {}
+}
+
 const described = ({ kind, task, fd, readiness }: Step): unknown[] => [kind, task, fd, readiness];
 
-test('1000 random programs make the same calls in the same order freely, through steps(), and through held run()', async () => {
+test(`${String(PROGRAMS)} random programs make the same calls in the same order freely, through steps(), through held run(), and stepped by a controller`, async () => {
   const met = { items: 0, stale: 0, thrown: 0 };
   await fc.assert(
     fc.asyncProperty(actions, async (program) => {
@@ -127,7 +147,9 @@ test('1000 random programs make the same calls in the same order freely, through
       const stepped = new Run(items);
       stepped.perform(program);
       const steps: Step[] = [];
+      let allSteps = 0;
       for await (const step of stepped.reactor.steps()) {
+        allSteps++;
         if (step.stale) met.stale++;
         else steps.push(step);
       }
@@ -140,6 +162,14 @@ test('1000 random programs make the same calls in the same order freely, through
       held.perform(program);
       await held.reactor.run();
       expect(held.log).toEqual(free.log);
+
+      // As the controller of a stepped program does it: held before every item, and let go for one.
+      const puppet = new Puppet(new Stepping(), 1, false);
+      const puppeted = new Run(puppet, puppet);
+      puppeted.perform(program);
+      await puppeted.reactor.run();
+      expect(puppeted.log).toEqual(free.log);
+      expect((puppet.stage as Stepping).holds).toBe(allSteps);
 
       met.items += steps.length;
       met.thrown += free.log.filter((line) => line.startsWith('threw')).length;

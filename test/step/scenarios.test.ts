@@ -54,7 +54,10 @@ const claims: Record<string, (played: Played) => void> = {
   'level-vs-edge': ({ figures }) =>
     expect(figures).toEqual({ levelCalls: 5, edgeCalls: 2, leftLevelBytes: 0, leftEdgeBytes: 3 }),
   'partial-write': ({ figures }) => {
-    const { askedBytes, takenBytes, sentBytes, receivedBytes, partialSends } = figures as Record<string, number>;
+    const { askedBytes, takenBytes, sentBytes, receivedBytes, partialSends } = figures as Record<
+      string,
+      number
+    >;
     expect([askedBytes, sentBytes, receivedBytes]).toEqual([131_072, 131_072, 131_072]);
     expect(takenBytes).toBeLessThan(askedBytes!);
     expect(partialSends).toBeGreaterThan(0);
@@ -66,7 +69,10 @@ const claims: Record<string, (played: Played) => void> = {
     expect(figures['newFd']).toBe(figures['fd']);
   },
   'thundering-herd': ({ figures }) => {
-    const { connections, wakes, wakesInVain, exclusiveConnections, exclusiveWakes } = figures as Record<string, number>;
+    const { connections, wakes, wakesInVain, exclusiveConnections, exclusiveWakes } = figures as Record<
+      string,
+      number
+    >;
     expect([connections, exclusiveConnections]).toEqual([3, 3]);
     expect(wakes! - wakesInVain!).toBe(3);
     expect(wakes).toBeGreaterThan(exclusiveWakes!);
@@ -93,28 +99,38 @@ const claims: Record<string, (played: Played) => void> = {
 };
 
 describe.runIf(process.platform === 'linux')('the scenario', () => {
-  test.each(scenarioNames)('%s shows what it is about, in under 10 s, and leaves no process behind', async (name) => {
-    const played = await play(name);
-    expect(played.shown, played.said).toBe(true);
-    claims[name]!(played);
-    expect(played.code).toBe(0);
-    expect(played.tookMs).toBeLessThan(10_000);
-    expect(await leftBehind()).toEqual([]);
-    // The last paragraph says every figure that is a number of something.
-    const words = played.said.split('== What was shown\n')[1]!.replaceAll(/\s+/g, ' ');
-    expect(words.trim()).toBe(played.text);
-    // Before each command somebody is told what to look at.
-    const looks = played.said.match(/^-- .*\n>> /gm)?.length;
-    expect(looks).toBe(played.said.match(/^>> /gm)?.length);
-    expect(looks).toBeGreaterThan(1);
-  });
+  test.each(scenarioNames)(
+    '%s shows what it is about, in under 10 s, and leaves no process behind',
+    async (name) => {
+      const played = await play(name);
+      expect(played.shown, played.said).toBe(true);
+      claims[name]!(played);
+      expect(played.code).toBe(0);
+      expect(played.tookMs).toBeLessThan(10_000);
+      expect(await leftBehind()).toEqual([]);
+      // The last paragraph says every figure that is a number of something.
+      const words = played.said.split('== What was shown\n')[1]!.replaceAll(/\s+/g, ' ');
+      expect(words.trim()).toBe(played.text);
+      // Before each command somebody is told what to look at.
+      const looks = played.said.match(/^-- .*\n>> /gm)?.length;
+      expect(looks).toBe(played.said.match(/^>> /gm)?.length);
+      expect(looks).toBeGreaterThan(1);
+    },
+  );
 });
 
 describe('a scenario', () => {
   test('is JSON for machines, line by line, with the figures at the end', async () => {
     const { said, figures } = await play('stale-event', { json: true });
-    const objects = said.trimEnd().split('\n').map((line) => JSON.parse(line) as { type: string });
-    expect(objects[0]).toMatchObject({ type: 'scenario', name: 'stale-event', ...describeScenario('stale-event') });
+    const objects = said
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { type: string });
+    expect(objects[0]).toMatchObject({
+      type: 'scenario',
+      name: 'stale-event',
+      ...describeScenario('stale-event'),
+    });
     expect(objects.at(-1)).toMatchObject({ type: 'shown', shown: true, figures });
     const types = new Set(objects.map(({ type }) => type));
     expect([...types]).toEqual(expect.arrayContaining(['start', 'look', 'command', 'held', 'seen', 'ended']));

@@ -57,7 +57,12 @@ describe('a held echo server', () => {
   test('is held before each item, tells what comes next and what it did, and the client waits meanwhile', async () => {
     const { stepped, client, held } = await echo('hello');
     expect(held).toMatchObject({ reason: 'step', repeated: false, turn: expect.any(Number) as number });
-    expect(held.next[0]).toMatchObject({ kind: 'readiness', readiness: READABLE, name: 'Listener', stale: false });
+    expect(held.next[0]).toMatchObject({
+      kind: 'readiness',
+      readiness: READABLE,
+      name: 'Listener',
+      stale: false,
+    });
     expect(held.registry.map(({ name }) => name)).toContain('Listener');
     expect(calls(stepped, 'accept')).toEqual([]);
 
@@ -66,7 +71,10 @@ describe('a held echo server', () => {
     const fd = calls(stepped, 'accept')[0]!.result;
     expect(accepted.next[0]).toMatchObject({ fd, name: 'Connection' });
     expect(accepted.source?.path).toBe(example('echo-reactor.js'));
-    expect(accepted.registry.find((one) => one.fd === fd)).toMatchObject({ interest: READABLE, trigger: 'level' });
+    expect(accepted.registry.find((one) => one.fd === fd)).toMatchObject({
+      interest: READABLE,
+      trigger: 'level',
+    });
     expect(client.got).toBe('');
 
     stepped.session.send({ do: 'continue' });
@@ -192,7 +200,8 @@ describe('a program that runs freely', () => {
   test('keeps its own Node timers while it is held', async () => {
     const stepped = new Stepped(loop, 'beside');
     let holds = 0;
-    for (let held: HeldState | null = await stepped.held(); held !== null; held = await stepped.step()) holds++;
+    for (let held: HeldState | null = await stepped.held(); held !== null; held = await stepped.step())
+      holds++;
     expect(stepped.stdout).toBe("4 items, and Node's timer went on\n");
     expect([holds, stepped.ending?.code]).toEqual([4, 0]);
   });
@@ -210,7 +219,9 @@ describe('a program that runs freely', () => {
 describe('a program that cannot be held', () => {
   test('because it calls turn() itself is traced, is told so, and runs as it would', async () => {
     const { objects, ending } = await plainly(program('turns.mjs'), [], { json: true });
-    const traced = objects.filter((one): one is Extract<Message, { type: 'traced' }> => one.type === 'traced');
+    const traced = objects.filter(
+      (one): one is Extract<Message, { type: 'traced' }> => one.type === 'traced',
+    );
     expect(traced[0]?.reason).toBe('turn');
     expect(traced.flatMap((one) => names(one.events))).toEqual(Array(5).fill('again'));
     expect([ending.code, ending.holds]).toEqual([0, 0]);
@@ -226,7 +237,7 @@ describe('two reactors of one program', () => {
     const stepped = new Stepped(program('two.mjs'));
     const ran: string[][] = [];
     const reactors = new Set<number>();
-    for (let held: HeldState | null = await stepped.held(); held !== null; ) {
+    for (let held: HeldState | null = await stepped.held(); held !== null;) {
       reactors.add(held.reactor);
       const before = names(events(stepped)).length;
       const next = held.next[0]!.name;
@@ -236,7 +247,17 @@ describe('two reactors of one program', () => {
     }
     expect([...reactors].sort()).toEqual([1, 2]);
     const all = names(events(stepped));
-    expect([...all].sort()).toEqual(['a1', 'a2', 'a3', 'b1', 'b2', 'b3', 'fromFirst', 'lastOfFirst', 'lastOfSecond']);
+    expect([...all].sort()).toEqual([
+      'a1',
+      'a2',
+      'a3',
+      'b1',
+      'b2',
+      'b3',
+      'fromFirst',
+      'lastOfFirst',
+      'lastOfSecond',
+    ]);
     expect(ran.flat().sort()).toEqual([...all].sort());
     const order = stepped.stdout.trim().split('\n');
     for (const letter of ['a', 'b']) {
@@ -292,7 +313,9 @@ describe('plain stepping', () => {
   });
   test('says in words where the program is held, with the line of source', async () => {
     const { text } = await plainly(loop, ['nothing'], {});
-    expect(text).toMatch(/^== held, turn \d+; next: posted: item\n {3}test\/step\/programs\/loop\.mjs:9 {2}function item\(\) \{$/m);
+    expect(text).toMatch(
+      /^== held, turn \d+; next: posted: item\n {3}test\/step\/programs\/loop\.mjs:9 {2}function item\(\) \{$/m,
+    );
     expect(text).toContain('  > posted: item\n');
   });
 });

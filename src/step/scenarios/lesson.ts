@@ -168,7 +168,8 @@ export class Program {
       await new Promise<void>((resolve, reject) => {
         this.settle = (error) => (error === undefined ? resolve() : reject(error));
         timer = setTimeout(
-          () => reject(new Error(`the program did not answer; its main thread is in ${session.mainThread()}`)),
+          () =>
+            reject(new Error(`the program did not answer; its main thread is in ${session.mainThread()}`)),
           ANSWER_TIMEOUT_MS,
         );
       });
@@ -218,7 +219,9 @@ type Call = Extract<TraceEvent, { type: 'call' }>;
 
 /** The system calls of this name on this descriptor. */
 export function callsOf(events: readonly TraceEvent[], name: string, fd: number): Call[] {
-  return events.filter((event): event is Call => event.type === 'call' && event.name === name && event.fd === fd);
+  return events.filter(
+    (event): event is Call => event.type === 'call' && event.name === name && event.fd === fd,
+  );
 }
 
 /** How often items of this name were run. */

@@ -17,7 +17,7 @@ function item() {
       for (let i = 0; i < 40; i++) fs.writeSync(1, `${'x'.repeat(100_000)}\n`);
       break;
     case 'compute':
-      for (const endMs = performance.now() + 2000; performance.now() < endMs; );
+      for (const endMs = performance.now() + 2000; performance.now() < endMs;);
       break;
     case 'sleep':
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
@@ -30,7 +30,6 @@ function item() {
       fs.writeSync(3, 'this is no JSON\n');
       break;
     case 'debugger':
-      // eslint-disable-next-line no-debugger
       debugger;
       break;
     case 'spin':
@@ -47,5 +46,6 @@ let beside = 0;
 const timer = what === 'beside' ? setInterval(() => beside++, 2) : undefined;
 await reactor.run();
 clearInterval(timer);
-if (what === 'beside') console.log(`${ticks} items, and Node's timer ${beside > 0 ? 'went on' : 'stood still'}`);
+if (what === 'beside')
+  console.log(`${ticks} items, and Node's timer ${beside > 0 ? 'went on' : 'stood still'}`);
 reactor.close();

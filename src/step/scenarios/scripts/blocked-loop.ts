@@ -33,7 +33,10 @@ function latenessOf({ events }: Program): number {
 async function serve(lesson: Lesson, mode: 'blocking' | 'worker'): Promise<Delays> {
   const program = await lesson.start(mode);
   if (program.held.next[0].name !== 'serveRequest') {
-    await program.command('The kernel has reported them the other way round. Put the request first.', 'move 1 0');
+    await program.command(
+      'The kernel has reported them the other way round. Put the request first.',
+      'move 1 0',
+    );
   }
   const seen = await program.command(
     mode === 'blocking'

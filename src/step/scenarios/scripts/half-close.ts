@@ -4,10 +4,16 @@ import type { TraceEvent } from '../../../trace/format.js';
 import { bytesOf, callsOf, count, type Lesson, type Program, type Scenario } from '../lesson.js';
 
 /** Everything of one run of the program that the script looks at. */
-async function ask(lesson: Lesson, mode: 'answer' | 'close'): Promise<{ sent: number; received: number; eof: boolean }> {
+async function ask(
+  lesson: Lesson,
+  mode: 'answer' | 'close',
+): Promise<{ sent: number; received: number; eof: boolean }> {
   const program = await lesson.start(mode);
   const client = await clientOf(program);
-  await program.command('The client sends its question and then a FIN (shutdown). Look at what is reported next.', 't');
+  await program.command(
+    'The client sends its question and then a FIN (shutdown). Look at what is reported next.',
+    't',
+  );
   await program.command('Run on until the server reads. What does its recv() give?', 's');
   const serverReads = reads(program.events).filter(({ fd }) => fd !== client);
   program.say(
@@ -15,11 +21,16 @@ async function ask(lesson: Lesson, mode: 'answer' | 'close'): Promise<{ sent: nu
   );
   const end = await program.command('Run to the end. Who sends and reads what after the FIN?', 'c');
   const server = reads(program.events).find(({ fd }) => fd !== client)?.fd ?? -1;
-  const sent = bytesOf([...callsOf(program.events, 'sendBytes', server), ...callsOf(program.events, 'send', server)]);
+  const sent = bytesOf([
+    ...callsOf(program.events, 'sendBytes', server),
+    ...callsOf(program.events, 'send', server),
+  ]);
   const answers = callsOf(program.events, 'recv', client);
   const received = bytesOf(answers);
   const eof = answers.at(-1)?.result === 0 && end.held === null;
-  program.say(`The server sent ${count(sent, 'byte')} after the client had ended its half; the client read ${String(received)}.`);
+  program.say(
+    `The server sent ${count(sent, 'byte')} after the client had ended its half; the client read ${String(received)}.`,
+  );
   return { sent, received, eof };
 }
 
@@ -34,7 +45,10 @@ async function clientOf(program: Program): Promise<number> {
   const client = program.fd('askAndEnd');
   const { next } = program.held;
   if (next[0].name !== 'askAndEnd') {
-    await program.command('The listener has a connection to accept. Run on until the client asks.', 'u handler askAndEnd');
+    await program.command(
+      'The listener has a connection to accept. Run on until the client asks.',
+      'u handler askAndEnd',
+    );
   }
   return client;
 }
@@ -55,7 +69,11 @@ export const halfClose: Scenario = {
         `${String(good.received)}, then ${good.eof ? 'the end' : 'no end'}: a FIN closes one direction only. The second server ` +
         `closed when it read the FIN, and the client got ${count(bad.received, 'byte')} of an answer. recv() = 0 says that the ` +
         'peer sends no more, not that it reads no more.',
-      figures: { answeredBytes: good.sent, receivedBytes: good.received, receivedAfterCloseBytes: bad.received },
+      figures: {
+        answeredBytes: good.sent,
+        receivedBytes: good.received,
+        receivedAfterCloseBytes: bad.received,
+      },
     };
   },
 };

@@ -34,7 +34,10 @@ export const levelVsEdge: Scenario = {
         : 'The edge socket was not reported, although a new byte has come.',
     );
     const last = await program.command('Run to the end. The last two recv() take what is left of each.', 'c');
-    const [levelReads, edgeReads] = [callsOf(program.events, 'recv', level), callsOf(program.events, 'recv', edge)];
+    const [levelReads, edgeReads] = [
+      callsOf(program.events, 'recv', level),
+      callsOf(program.events, 'recv', edge),
+    ];
     const levelCalls = runsOf(program.events, 'readLevel');
     const edgeCalls = runsOf(program.events, 'readEdge');
     const leftLevel = Math.max(levelReads.at(-1)?.result ?? 0, 0);

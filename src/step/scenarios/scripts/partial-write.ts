@@ -12,7 +12,10 @@ export const partialWrite: Scenario = {
 
   async play(lesson) {
     const program = await lesson.start();
-    const accepted = await program.command('A connection waits to be accepted. Look at sendBytes: asked, and taken.', 's');
+    const accepted = await program.command(
+      'A connection waits to be accepted. Look at sendBytes: asked, and taken.',
+      's',
+    );
     const server = accepted.events.find((event) => event.type === 'call' && event.name === 'sendBytes');
     if (server?.type !== 'call') throw new Error('the server has not sent anything');
     const { fd, b: asked, result: taken } = server;
@@ -22,7 +25,10 @@ export const partialWrite: Scenario = {
         `the connection's queue. It is registered for ${describeReadiness(interest)} now.`,
       { asked, taken },
     );
-    await program.command('The client begins to read. What does that do to the other end?', 'u ready WRITABLE');
+    await program.command(
+      'The client begins to read. What does that do to the other end?',
+      'u ready WRITABLE',
+    );
     program.say(
       `Fd ${String(fd)} ${program.held.next[0].fd === fd ? 'has become writable' : 'is not what has become writable'}: ` +
         'the kernel has room again.',
@@ -41,13 +47,25 @@ export const partialWrite: Scenario = {
     const complete = program.eventsLost === 0 ? '' : ' at least';
     program.say(`All in all${complete} ${String(sent)} bytes were sent and ${String(received)} received.`);
     return {
-      shown: end.held === null && taken < asked && sent === asked && received === asked && (interest & WRITABLE) !== 0,
+      shown:
+        end.held === null &&
+        taken < asked &&
+        sent === asked &&
+        received === asked &&
+        (interest & WRITABLE) !== 0,
       text:
         `Of a write of ${String(asked)} bytes the kernel took ${String(Math.max(taken, 0))} at once. The rest waited in the ` +
         `connection's own queue and left whenever the socket became writable: ${count(all.length, 'send')} in all${complete}, ` +
         `of which ${String(partial)} ended short or with EAGAIN. The client received ${String(received)} bytes` +
-        `${received === asked ? ': nothing was lost.' : '.'}`,
-      figures: { askedBytes: asked, takenBytes: taken, sends: all.length, partialSends: partial, sentBytes: sent, receivedBytes: received },
+        (received === asked ? ': nothing was lost.' : '.'),
+      figures: {
+        askedBytes: asked,
+        takenBytes: taken,
+        sends: all.length,
+        partialSends: partial,
+        sentBytes: sent,
+        receivedBytes: received,
+      },
     };
   },
 };

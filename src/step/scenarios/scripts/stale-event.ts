@@ -13,7 +13,10 @@ export const staleEvent: Scenario = {
     const [closer, doomed] = [program.fd('closeTheOther'), program.fd('mustNotRun')];
     const before = program.held.registry.find(({ fd }) => fd === doomed);
     if (program.held.next[0].fd !== closer) {
-      await program.command('The kernel has reported them the other way round. Put the closer first.', 'move 1 0');
+      await program.command(
+        'The kernel has reported them the other way round. Put the closer first.',
+        'move 1 0',
+      );
     }
     await program.command(
       `The batch has both, fd ${String(closer)} and fd ${String(doomed)}. Run the first: it closes the second.`,
@@ -31,7 +34,12 @@ export const staleEvent: Scenario = {
     await program.command('Run the item. Whom does it reach?', 's');
     const droppings = program.events.filter(({ type }) => type === 'stale').length;
     const wrong = runsOf(program.events, 'mustNotRun') + runsOf(program.events, 'newcomer');
-    program.say(`${count(droppings, 'readiness')} dropped; ${count(wrong, 'handler')} called by it.`.replace('readinesss', 'readinesses'));
+    program.say(
+      `${count(droppings, 'readiness')} dropped; ${count(wrong, 'handler')} called by it.`.replace(
+        'readinesss',
+        'readinesses',
+      ),
+    );
     await program.command('The newcomer gets a byte of its own. Run to the end.', 'c');
     const own = callsOf(program.events, 'recv', after?.fd ?? -1).filter(({ result }) => result > 0).length;
     const calls = runsOf(program.events, 'newcomer');
@@ -44,7 +52,13 @@ export const staleEvent: Scenario = {
         `${String(before?.generation)}, not the number of a descriptor, and the new registration has generation ` +
         `${String(after?.generation)} of slot ${String(after?.slot)}: so ${String(droppings)} was dropped and reached ` +
         `${String(wrong)} handlers. The new socket's handler ran ${count(calls, 'time')}, for its own byte.`,
-      figures: { fd: doomed, newFd: after?.fd ?? -1, dropped: droppings, misdelivered: wrong, newcomerCalls: calls },
+      figures: {
+        fd: doomed,
+        newFd: after?.fd ?? -1,
+        dropped: droppings,
+        misdelivered: wrong,
+        newcomerCalls: calls,
+      },
     };
   },
 };

@@ -2,11 +2,17 @@
 
 import { bytesOf, callsOf, count, runsOf, type Lesson, type Scenario } from '../lesson.js';
 
-async function flood(lesson: Lesson, mode: 'greedy' | 'bounded'): Promise<{ before: number; bytes: number; items: number }> {
+async function flood(
+  lesson: Lesson,
+  mode: 'greedy' | 'bounded',
+): Promise<{ before: number; bytes: number; items: number }> {
   const program = await lesson.start(mode);
   const fd = program.fd('readFlood');
   if (program.held.next[0].fd !== fd) {
-    await program.command('The kernel has reported them the other way round. Put the flood first.', 'move 1 0');
+    await program.command(
+      'The kernel has reported them the other way round. Put the flood first.',
+      'move 1 0',
+    );
   }
   await program.command(
     mode === 'greedy'
@@ -19,7 +25,9 @@ async function flood(lesson: Lesson, mode: 'greedy' | 'bounded'): Promise<{ befo
   await program.command('Run on until all of the flood is read.', 'u handler finish');
   const calls = callsOf(program.events, 'recv', fd);
   const items = runsOf(program.events, 'readFlood');
-  program.say(`${String(bytesOf(calls))} bytes of the flood were read in ${count(items, 'call')} of its handler.`);
+  program.say(
+    `${String(bytesOf(calls))} bytes of the flood were read in ${count(items, 'call')} of its handler.`,
+  );
   await program.command('Let the program end.', 'c');
   return { before, bytes: bytesOf(calls), items };
 }

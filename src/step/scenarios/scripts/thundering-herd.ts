@@ -13,7 +13,10 @@ async function connections(program: Program, first: string): Promise<Herd> {
   await program.command(first, 'u handler connectOnce');
   for (let number = 1; program.held.next[0].name === 'connectOnce'; number++) {
     const before = tally(program);
-    const seen = await program.command(`Connection ${String(number)} is made now. Who wakes up before the next?`, 'u handler connectOnce');
+    const seen = await program.command(
+      `Connection ${String(number)} is made now. Who wakes up before the next?`,
+      'u handler connectOnce',
+    );
     const { accepted, inVain } = tally(program);
     program.say(
       `${count(accepted - before.accepted + inVain - before.inVain, 'process').replace('processs', 'processes')} woke up; ` +
@@ -53,12 +56,17 @@ export const thunderingHerd: Scenario = {
 
   async play(lesson) {
     if (!nativeKernel.pollerKinds.includes('epoll')) {
-      return { shown: false, text: 'This system has no epoll, and so no EPOLLEXCLUSIVE: nothing was run.', figures: {} };
+      return {
+        shown: false,
+        text: 'This system has no epoll, and so no EPOLLEXCLUSIVE: nothing was run.',
+        figures: {},
+      };
     }
     const plain = await run(lesson, 'plain', PLAIN);
     const exclusive = await run(lesson, 'exclusive', EXCLUSIVE);
     return {
-      shown: wakes(plain) > wakes(exclusive) && plain.inVain > 0 && plain.accepted > 0 && exclusive.accepted > 0,
+      shown:
+        wakes(plain) > wakes(exclusive) && plain.inVain > 0 && plain.accepted > 0 && exclusive.accepted > 0,
       text:
         `Without the flag, ${count(plain.connections, 'connection')} woke processes ${count(wakes(plain), 'time')}; ` +
         `${String(plain.inVain)} of these were in vain. With EPOLLEXCLUSIVE, ${count(exclusive.connections, 'connection')} woke ` +

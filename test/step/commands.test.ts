@@ -1,5 +1,6 @@
 // Commands as typed and as sent: what is understood, and that whatever else is typed is refused in words.
 
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -102,6 +103,8 @@ describe('a line', () => {
     for (const word of ['s', 't', 'c', 'p', 'u', 'b', 'unbreak', 'drop', 'move', 'inject', 'q']) {
       expect(COMMAND_HELP).toMatch(new RegExp(`^  ${word}\\b`, 'm'));
     }
+    const document = new URL('../../docs/step-commands.md', import.meta.url);
+    expect(readFileSync(document, 'utf8')).toContain(`\n${COMMAND_HELP}\n`);
   });
 });
 

@@ -49,6 +49,15 @@ async function leftBehind(): Promise<string[]> {
   }
 }
 
+const documentation = readFileSync(new URL('../../docs/step-scenarios.md', import.meta.url), 'utf8');
+
+function essence(text: string): string {
+  return text
+    .replaceAll(/\d+/g, 'N')
+    .replaceAll(/[\s>]+/g, ' ')
+    .trim();
+}
+
 /** What each claims, in figures. */
 const claims: Record<string, (played: Played) => void> = {
   'level-vs-edge': ({ figures }) =>
@@ -108,9 +117,12 @@ describe.runIf(process.platform === 'linux')('the scenario', () => {
       expect(played.code).toBe(0);
       expect(played.tookMs).toBeLessThan(10_000);
       expect(await leftBehind()).toEqual([]);
-      // The last paragraph says every figure that is a number of something.
+      // The last paragraph is the text that programs get.
       const words = played.said.split('== What was shown\n')[1]!.replaceAll(/\s+/g, ' ');
       expect(words.trim()).toBe(played.text);
+      // What docs/step-scenarios.md says was shown is what was shown, but for the numbers.
+      expect(essence(documentation)).toContain(essence(played.text));
+      expect(documentation).toContain(`## ${name}: ${describeScenario(name).title}`);
       // Before each command somebody is told what to look at.
       const looks = played.said.match(/^-- .*\n>> /gm)?.length;
       expect(looks).toBe(played.said.match(/^>> /gm)?.length);

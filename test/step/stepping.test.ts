@@ -2,7 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
-import { Writable } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { READABLE, WRITABLE } from '../../src/index.js';
@@ -279,18 +279,27 @@ interface Said {
 async function plainly(
   script: string,
   args: string[],
-  options: { json?: boolean; commands?: string[]; holdsMax?: number },
+  options: {
+    json?: boolean;
+    commands?: string[];
+    holdsMax?: number;
+    input?: NodeJS.ReadableStream;
+    signal?: AbortSignal;
+    hear?: (object: Said['objects'][number]) => void;
+  },
 ): Promise<Said> {
   let text = '';
   const output = new Writable({
     write(chunk, _encoding, done) {
       text += String(chunk);
       done();
+      // Each object is written at once, as a line of its own.
+      if (options.hear !== undefined) options.hear(JSON.parse(String(chunk)) as Said['objects'][number]);
     },
   });
-  const { json = false, commands = [], holdsMax = 100 } = options;
-  const signal = AbortSignal.timeout(15_000);
-  const ending = await stepPlainly(script, args, { json, commands, holdsMax, input: null, output, signal });
+  const { json = false, commands = [], holdsMax = 10_000, input = null } = options;
+  const signal = options.signal ?? AbortSignal.timeout(15_000);
+  const ending = await stepPlainly(script, args, { json, commands, holdsMax, input, output, signal });
   const lines = json ? text.trimEnd().split('\n') : [];
   return { text, ending, objects: lines.map((line) => JSON.parse(line) as Said['objects'][number]) };
 }
@@ -304,6 +313,37 @@ describe('plain stepping', () => {
       ...['hello', 'opened', 'held', 'held', 'help', 'refused', 'held', 'held', 'held'],
     ]);
     expect(ending).toMatchObject({ code: 0, holds: 3 });
+  });
+  test('takes what is typed: a program that runs freely is paused, and ended, at once', async () => {
+    const input = new PassThrough();
+    const heard: string[] = [];
+    const said = await plainly(loop, ['spin'], {
+      json: true,
+      input,
+      hear(object) {
+        if (object.type === 'held') heard.push(object.reason);
+        if (object.type === 'held') input.write('c\n');
+        if (object.type === 'beat') input.write(heard.includes('pause') ? 'q\n' : 'p\n');
+      },
+    });
+    expect(heard).toEqual(['step', 'pause']);
+    expect(said.objects.at(-1)).toMatchObject({ type: 'ended', signal: 'SIGTERM' });
+  });
+  test('of what is typed ahead, waits with each line until it is due', async () => {
+    const input = new PassThrough();
+    input.end('s\ns 2\nhelp\nq\n');
+    const { objects, ending } = await plainly(loop, ['spin'], { json: true, input });
+    const types = objects.map(({ type }) => type).filter((type) => type !== 'beat');
+    expect(types.filter((type) => type !== 'traced')).toEqual([
+      ...['hello', 'opened', 'held', 'held', 'held', 'help', 'ended'],
+    ]);
+    expect(ending.holds).toBe(3);
+  });
+  test('that is called off ends its program', async () => {
+    const { ending } = await plainly(loop, ['spin'], { signal: AbortSignal.timeout(300) });
+    expect(ending.code).not.toBe(0);
+    const aborted = await plainly(loop, ['spin'], { signal: AbortSignal.abort() });
+    expect([aborted.ending.code, aborted.ending.holds]).toEqual([null, 0]);
   });
   test('ends the program after so many holds', async () => {
     const { text, ending } = await plainly(loop, ['spin'], { holdsMax: 3 });

@@ -144,12 +144,15 @@ export class Program {
     const timer =
       lookAfterMs === Infinity
         ? undefined
-        : setTimeout(() => (mainThread = this.session.mainThread()), lookAfterMs);
+        : setInterval(() => {
+            // On a busy machine it may not have come as far as its call yet.
+            if (mainThread === null || mainThread === 'running') mainThread = this.session.mainThread();
+          }, lookAfterMs);
     try {
       // A breakpoint that is set while the program is held is answered at once, as a change is.
       await this.answer();
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
     }
     return { held: this.session.held, events: this.events.slice(from), mainThread };
   }

@@ -32,7 +32,7 @@ export function describeSource(source: SourceLine): string {
   return `${path.startsWith('..') ? source.path : path}:${String(source.line)}${text === null ? '' : `  ${text}`}`;
 }
 
-const REASONS: Record<HeldState['reason'], string> = {
+export const REASONS: Record<HeldState['reason'], string> = {
   step: 'held',
   turn: 'held at the first item of a turn',
   condition: 'held: the condition is met',

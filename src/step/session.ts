@@ -40,12 +40,16 @@ export class Session extends EventEmitter<SessionEvents> {
   private readonly outputs: Readable[] = [];
   private readonly control: Duplex | null = null;
 
-  constructor(script: string, args: readonly string[]) {
+  /** `input`: the program's standard input. By default a pipe on which nothing comes: what is typed here are commands. */
+  constructor(
+    script: string,
+    args: readonly string[],
+    { input = 'pipe' }: { input?: 'pipe' | 'inherit' | 'ignore' } = {},
+  ) {
     super();
     const inside = new URL('./inside.js', import.meta.url);
     this.child = spawn(process.execPath, ['--import', inside.href, script, ...args], {
-      // Its standard input is a pipe on which nothing comes: what is typed here are commands.
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
+      stdio: [input, 'pipe', 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, [STEP_ENVIRONMENT]: '1' },
     });
     this.child.once('error', (error) => this.end(null, null, error));

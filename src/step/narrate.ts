@@ -13,8 +13,7 @@ export function describeItem({ kind, fd, readiness, name, stale }: NextItem): st
   const where = fd >= 0 ? ` of fd ${String(fd)}` : '';
   if (stale && fd < 0 && kind === 'readiness')
     return 'readiness whose registration has gone: it will be dropped';
-  const gone = kind === 'timer' ? 'it was cancelled' : 'nobody asks for it any more';
-  return `${what}${where}: ${name === '' ? '(no name)' : name}${stale ? `; ${gone}: it will be dropped` : ''}`;
+  return `${what}${where}: ${name === '' ? '(no name)' : name}${stale ? ', which has gone and will be dropped' : ''}`;
 }
 
 /** The line of source, without its indentation; null when the file cannot be read. */

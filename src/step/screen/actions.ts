@@ -23,6 +23,22 @@ const CONDITION_HINT = 'fd N, kind K, handler NAME, ready READABLE, error';
 /** Answers longer than this are typing gone wrong. */
 const ANSWER_CHARACTERS_MAX = 200;
 
+const HELD_ACTIONS: ReadonlySet<Action> = new Set([
+  'step',
+  'steps',
+  'turn',
+  'continue',
+  'until',
+  'drop',
+  'move',
+  'inject',
+] as const);
+
+/** Whether this can be done to a held program only. */
+export function needsHold(action: Action): boolean {
+  return HELD_ACTIONS.has(action);
+}
+
 /** `action`: what `key` is bound to; undefined: nothing. */
 export function act(doer: Doer, action: Action | undefined, key: string): void {
   const { state } = doer;
@@ -32,6 +48,13 @@ export function act(doer: Doer, action: Action | undefined, key: string): void {
     return;
   }
   state.message = null;
+  if (state.status === 'ended') {
+    if (action === 'zoom') state.zoomed = !state.zoomed;
+    else if (action === 'nextPanel' || action === 'previousPanel') choosePanel(state, action);
+    else if (action !== undefined && scrolls(action)) scroll(doer, action);
+    else if (state.leaves || action === 'quit') doer.quit();
+    return;
+  }
   if (action === undefined) {
     if (key !== 'escape') state.say('this key does nothing; ? shows those that do', true);
     return;
@@ -58,11 +81,8 @@ export function act(doer: Doer, action: Action | undefined, key: string): void {
     case 'inject':
       return whileHeld(doer, () => change(doer, action));
     case 'nextPanel':
-    case 'previousPanel': {
-      const at = PANELS.indexOf(state.focus) + (action === 'nextPanel' ? 1 : PANELS.length - 1);
-      state.focus = PANELS[at % PANELS.length];
-      return;
-    }
+    case 'previousPanel':
+      return choosePanel(state, action);
     case 'zoom':
       state.zoomed = !state.zoomed;
       return;
@@ -81,6 +101,11 @@ export function act(doer: Doer, action: Action | undefined, key: string): void {
   }
 }
 
+function choosePanel(state: ScreenState, action: 'nextPanel' | 'previousPanel'): void {
+  const at = PANELS.indexOf(state.focus) + (action === 'nextPanel' ? 1 : PANELS.length - 1);
+  state.focus = PANELS[at % PANELS.length];
+}
+
 /** The command of a typed line. Throws ERR_ARGUMENT. */
 function parse(line: string): Command {
   const command = parseCommand(line);
@@ -97,7 +122,7 @@ function whileHeld(doer: Doer, then: () => void): void {
 function run(doer: Doer, line: string): void {
   whileHeld(doer, () => {
     const command = parse(line);
-    doer.state.go();
+    doer.state.go(command.do === 'step' || command.do === 'turn' ? 'moment' : 'long');
     doer.session.send(command);
   });
 }

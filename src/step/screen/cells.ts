@@ -44,6 +44,8 @@ export class Canvas {
         continue;
       }
       if (x + width > end) break;
+      this.halve(at);
+      if (width === 2) this.halve(at + 1);
       this.characters[at] = character;
       this.styles[at] = style;
       if (width === 2) {
@@ -53,6 +55,12 @@ export class Canvas {
       x += width;
     }
     return x;
+  }
+
+  /** Of a wide character that is written over by half, the other half is a space. */
+  private halve(at: number): void {
+    if (this.characters[at] === '') this.characters[at - 1] = ' ';
+    if (this.characters[at + 1] === '') this.characters[at + 1] = ' ';
   }
 
   putSpans(x: number, y: number, spans: readonly Span[], cells = this.width - x): number {

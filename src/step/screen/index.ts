@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Ending } from '../plain.js';
 import { Session } from '../session.js';
 import type { HeldState, Message } from '../protocol.js';
-import { act, answerKey, refresh, type Doer } from './actions.js';
+import { act, answerKey, needsHold, refresh, type Doer } from './actions.js';
 import { believedEvidence, type Evidence } from './evidence.js';
 import { KeyReader, actionOf } from './keys.js';
 import { draw, type Frame } from './render.js';
@@ -20,6 +20,10 @@ const FRAME_MS = 30;
 const LOOK_MS = 250;
 /** After so long a lone ESC is the escape key, and not the beginning of another's sequence. */
 const ESCAPE_MS = 50;
+/** Keys typed while a step is under way wait for its end, so many at most. */
+const AHEAD_MAX = 32;
+/** Keys typed ahead do not leave the screen of a program that has just ended. */
+const READING_MS = 300;
 /** A file beyond this is no source that somebody reads. */
 const SOURCE_CHARACTERS_MAX = 8 * 1024 * 1024;
 
@@ -52,7 +56,9 @@ class Screen implements Doer {
   private escapeTimer: NodeJS.Timeout | null = null;
   private readonly lookTimer: NodeJS.Timeout;
   private sources = new Map<string, readonly string[]>();
+  private readonly ahead: string[] = [];
   private quitting = false;
+  private left = false;
   private over = (): void => undefined;
 
   constructor(
@@ -81,9 +87,11 @@ class Screen implements Doer {
       this.drawSoon();
     });
     session.on('ended', (ending) => {
+      this.tick();
       state.end(ending);
       if (this.quitting) this.over();
       else this.drawSoon();
+      setTimeout(() => this.tellReading(), READING_MS).unref();
     });
     options.signal.addEventListener('abort', onQuit);
     for (const signal of SIGNALS) process.on(signal, onQuit);
@@ -95,6 +103,7 @@ class Screen implements Doer {
       this.draw();
       await left;
     } finally {
+      this.left = true;
       clearInterval(this.lookTimer);
       for (const timer of [this.frameTimer, this.escapeTimer]) if (timer !== null) clearTimeout(timer);
       terminal.leave();
@@ -145,6 +154,7 @@ class Screen implements Doer {
     this.tick();
     if (message.type === 'held') this.inquire(message);
     this.state.hear(message);
+    if (message.type === 'held') this.catchUp();
     this.drawSoon();
   }
 
@@ -171,6 +181,11 @@ class Screen implements Doer {
     return { at: source, lines };
   }
 
+  private tellReading(): void {
+    this.state.leaves = true;
+    this.drawSoon();
+  }
+
   private tick(): void {
     this.state.nowMs = performance.now();
   }
@@ -180,7 +195,10 @@ class Screen implements Doer {
     const { state, session } = this;
     if (state.status === 'held' || state.status === 'ended') return;
     this.tick();
-    if (state.silentMs > 0) state.mainThread = session.mainThread();
+    if (state.silentMs > 0) {
+      state.mainThread = session.mainThread();
+      this.catchUp();
+    }
     this.draw();
   }
 
@@ -195,12 +213,29 @@ class Screen implements Doer {
     }
   }
 
+  /** Whether this key is for the hold that is about to come; and so are those typed after it. */
+  private waits(key: string): boolean {
+    const { state, ahead } = this;
+    if (!state.stepping || state.prompt !== null || ahead.length >= AHEAD_MAX) return false;
+    const action = actionOf(key);
+    return ahead.length > 0 || (action !== undefined && needsHold(action));
+  }
+
+  private catchUp(): void {
+    const { state, ahead } = this;
+    while (!state.stepping) {
+      const key = ahead.shift();
+      if (key === undefined) return;
+      this.onKey(key);
+    }
+  }
+
   private onKey(key: string): void {
     const { state } = this;
     this.tick();
     if (key === 'ctrl-c') this.quit();
+    else if (this.waits(key)) this.ahead.push(key);
     else if (key === 'ctrl-l') this.redraw();
-    else if (state.status === 'ended') this.quit();
     else if (state.prompt !== null) answerKey(this, key);
     else act(this, actionOf(key), key);
     const { width, height } = this.terminal;
@@ -209,6 +244,7 @@ class Screen implements Doer {
   }
 
   private drawSoon(): void {
+    if (this.left) return;
     this.frameTimer ??= setTimeout(() => this.draw(), FRAME_MS);
   }
 

@@ -92,14 +92,19 @@ function callsPanel({ calls }: ScreenState): PanelView {
   return { title: 'last calls', rows, anchor: 'last' };
 }
 
-function sourcePanel({ source, held }: ScreenState): PanelView {
+/** Cells of a title that are not its text. */
+const TITLE_MARGIN = 10;
+
+function sourcePanel({ source, held }: ScreenState, width: number): PanelView {
   if (source === null) {
     const text = held === null ? 'nothing yet' : 'the next item is none of the program’s own functions';
     return { title: 'source', rows: [row(text, DIM)], anchor: 'first' };
   }
   const { at, lines } = source;
   const path = relative(process.cwd(), at.path);
-  const title = `${plain(path.startsWith('..') ? at.path : path)}:${String(at.line)}`;
+  const whole = `${plain(path.startsWith('..') ? at.path : path)}:${String(at.line)}`;
+  // The end of a path says more than its beginning.
+  const title = whole.length > width - TITLE_MARGIN ? `…${whole.slice(TITLE_MARGIN + 1 - width)}` : whole;
   if (lines.length === 0) return { title, rows: [row('this file cannot be read', DIM)], anchor: 'first' };
   const digits = String(lines.length).length;
   const rows = lines.map((text, index): Row => {

@@ -91,7 +91,7 @@ function drawHead(canvas: Canvas, state: ScreenState): void {
   const { held, pid } = state;
   const { width } = canvas;
   const word = statusWord(state);
-  const parts = [`underloop step ${plain(basename(state.script))}`];
+  const parts = [`${width < 80 ? '' : 'underloop step '}${plain(basename(state.script))}`];
   if (pid >= 0) parts.push(`pid ${String(pid)}`);
   if (held !== null) {
     const which = held.reactor > 1 ? `reactor ${String(held.reactor)}: ` : '';
@@ -107,12 +107,13 @@ function drawPhases(canvas: Canvas, state: ScreenState): void {
   const counts = new Map<Phase, number>();
   if (state.status === 'held') for (const { kind } of held?.next ?? []) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const passed = passedPhases(held?.events ?? []);
-  const spans = (names: Readonly<Record<Phase, string>>): Span[] =>
+  const spans = (names: Readonly<Record<Phase, string>>, variant: number): Span[] =>
     PHASES.flatMap((one, index): Span[] => {
+      const space = variant < 2 ? ' ' : '';
       const number = counts.get(one);
       const text = `${names[one]}${number === undefined ? '' : ` ${String(number)}`}`;
       const style = one === phase ? INVERSE | BOLD : passed.has(one) ? UNDERLINE : DIM;
-      return [...(index === 0 ? [] : [{ text: '›', style: DIM }]), { text: ` ${text} `, style }];
+      return [...(index === 0 ? [] : [{ text: '›', style: DIM }]), { text: space + text + space, style }];
     });
   const cells = (row: Row): number => row.reduce((sum, { text }) => sum + textCells(text), 0);
   const variants = PHASE_NAME_VARIANTS.map(spans);
@@ -120,7 +121,7 @@ function drawPhases(canvas: Canvas, state: ScreenState): void {
   if (fitting !== undefined) canvas.putSpans(0, 1, fitting);
 }
 
-/** From the longest to the shortest. */
+/** From the longest to the shortest, which goes without spaces too. */
 const PHASE_NAME_VARIANTS: readonly Readonly<Record<Phase, string>>[] = [
   PHASE_NAMES,
   { ...PHASE_NAMES, drain: 'ticks' },
@@ -144,7 +145,7 @@ function drawPanel(canvas: Canvas, state: ScreenState, box: Box): readonly [numb
   const first = view.anchor === 'last' ? rest - scroll : rest + scroll;
   const below = view.rows.length - first - room;
   const note = `${first > 0 ? '↑' : ''}${below > 0 ? '↓' : ''}`;
-  drawTitle(canvas, x, y, width, view.title, panel === state.focus && state.status !== 'ended', note);
+  drawTitle(canvas, x, y, width, view.title, panel === state.focus, note);
   if (x > 0) for (let at = y; at < y + height; at++) canvas.put(x - 1, at, '│', DIM);
   // What is shown of a running program is its last hold.
   const old = state.status !== 'held' && panel !== 'output' && panel !== 'calls';
@@ -182,30 +183,35 @@ function drawMessage(canvas: Canvas, state: ScreenState, y: number): void {
   if (message !== null) canvas.put(0, y, fit(message.text, canvas.width), message.bad ? BOLD | RED : CYAN);
 }
 
+function keyWords(...words: readonly (readonly [key: string, word: string])[]): Span[] {
+  return words.flatMap(([key, word]) => [
+    { text: key, style: BOLD | CYAN },
+    { text: ` ${word}  `, style: PLAIN },
+  ]);
+}
+
 const hintRow = (hint: string): Row => [
-  { text: 'enter', style: BOLD },
-  { text: ' do it  ', style: PLAIN },
-  { text: 'esc', style: BOLD },
-  { text: ` leave  ${hint}`, style: PLAIN },
+  ...keyWords(['enter', 'do it'], ['esc', 'leave']),
+  { text: hint, style: PLAIN },
 ];
 
 /** The bottom line, or as many as the width needs. */
 function keyRows(state: ScreenState, width: number): Row[] {
-  if (state.status === 'ended') return [[{ text: 'any key', style: BOLD }, { text: ' leaves', style: PLAIN }]];
-  if (state.overlay === 'help') {
-    return [[{ text: '↑↓', style: BOLD }, { text: ' scroll  ', style: PLAIN }, { text: 'any other key', style: BOLD }, { text: ' leaves the help', style: PLAIN }]];
+  if (state.status === 'ended') {
+    const leave = keyWords([state.leaves ? 'any other key' : 'q', 'leaves']);
+    return [[...keyWords(['tab', 'panel'], ['↑↓', 'scroll'], ['z', 'zoom']), ...leave]];
   }
+  if (state.overlay === 'help') return [keyWords(['↑↓', 'scroll'], ['any other key', 'leaves the help'])];
   const rows: Span[][] = [[]];
   let used = 0;
   for (const { brief } of BINDINGS) {
     if (brief === null) continue;
-    const [key, word] = brief;
-    const cells = textCells(key) + 1 + word.length + 2;
+    const cells = textCells(brief.join(' ')) + 2;
     if (used + cells - 2 > width) {
       rows.push([]);
       used = 0;
     }
-    rows.at(-1)?.push({ text: key, style: BOLD | CYAN }, { text: ` ${word}  `, style: PLAIN });
+    rows.at(-1)?.push(...keyWords(brief));
     used += cells;
   }
   return rows;

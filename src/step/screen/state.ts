@@ -66,6 +66,8 @@ export class ScreenState {
   readonly output = new Output();
   readonly breakpoints = new Map<number, Condition>();
   ending: EndState | null = null;
+  /** The program has ended, and a key leaves. */
+  leaves = false;
 
   /** Where a running program was when it last said so. */
   turn = 0;
@@ -98,6 +100,7 @@ export class ScreenState {
   prompt: Prompt | null = null;
   message: { readonly text: string; readonly bad: boolean } | null = null;
 
+  private goneFor: 'moment' | 'long' = 'long';
   private nextBreakpoint = 1;
   private openReactors = 0;
 
@@ -125,6 +128,11 @@ export class ScreenState {
     }
     if (this.status !== 'running' || this.silentMs === 0 || this.mainThread === null) return null;
     return isWait(this.mainThread) ? 'wait' : this.lastPhase;
+  }
+
+  /** It was let go for a step or a turn, and is expected to be held again at once. */
+  get stepping(): boolean {
+    return this.status === 'running' && this.goneFor === 'moment' && this.silentMs === 0;
   }
 
   hear(message: Message): void {
@@ -156,7 +164,10 @@ export class ScreenState {
   }
 
   private hold(held: HeldState): void {
-    if (this.status !== 'held') this.holds++;
+    if (this.status !== 'held') {
+      this.holds++;
+      this.message = null;
+    }
     this.status = 'held';
     this.held = held;
     this.turn = held.turn;
@@ -180,8 +191,9 @@ export class ScreenState {
   }
 
   /** The program was let go. */
-  go(): void {
+  go(until: 'moment' | 'long'): void {
     this.status = 'running';
+    this.goneFor = until;
     this.pausing = false;
     this.lastWordMs = this.nowMs;
     this.selected = 0;

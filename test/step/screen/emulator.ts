@@ -74,9 +74,14 @@ export class Emulator {
     const cells = cellsOf(character);
     if (cells === 0) return;
     if (this.x + cells > this.width) throw new Error(`${JSON.stringify(character)} stands beyond the last column`);
-    this.cells[this.y][this.x] = character;
+    const row = this.cells[this.y];
+    for (let x = this.x; x < this.x + cells; x++) {
+      if (row[x] === '') row[x - 1] = ' ';
+      if (row[x + 1] === '') row[x + 1] = ' ';
+    }
+    row[this.x] = character;
     this.attributes[this.y][this.x] = this.attribute;
-    if (cells === 2) this.cells[this.y][this.x + 1] = '';
+    if (cells === 2) row[this.x + 1] = '';
     this.x += cells;
   }
 

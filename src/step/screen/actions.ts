@@ -67,9 +67,13 @@ export function act(doer: Doer, action: Action | undefined, key: string): void {
     case 'continue':
       return run(doer, 'c');
     case 'steps':
-      return whileHeld(doer, () => ask(doer, 'run how many items', 'a number', '', (text) => run(doer, `s ${text}`)));
+      return whileHeld(doer, () =>
+        ask(doer, 'run how many items', 'a number', '', (text) => run(doer, `s ${text}`)),
+      );
     case 'until':
-      return whileHeld(doer, () => ask(doer, 'run until', CONDITION_HINT, '', (text) => run(doer, `u ${text}`)));
+      return whileHeld(doer, () =>
+        ask(doer, 'run until', CONDITION_HINT, '', (text) => run(doer, `u ${text}`)),
+      );
     case 'pause':
       return pause(doer);
     case 'break':
@@ -109,7 +113,8 @@ function choosePanel(state: ScreenState, action: 'nextPanel' | 'previousPanel'):
 /** The command of a typed line. Throws ERR_ARGUMENT. */
 function parse(line: string): Command {
   const command = parseCommand(line);
-  if (command === null || command === 'quit') throw new UnderloopError('ERR_ARGUMENT', `${line} is no command`);
+  if (command === null || command === 'quit')
+    throw new UnderloopError('ERR_ARGUMENT', `${line} is no command`);
   return command;
 }
 
@@ -200,7 +205,7 @@ export function answerKey({ state }: Doer, key: string): void {
     if (state.overlay === 'breakpoints') state.overlay = 'none';
   };
   if (key === 'escape') leave();
-  else if (key === 'backspace') prompt.text = [...prompt.text].slice(0, -1).join('');
+  else if (key === 'backspace') prompt.text = prompt.text.replace(/.$/su, '');
   else if (key === 'ctrl-u') prompt.text = '';
   else if (key === 'enter') {
     if (prompt.text.trim() === '') {
@@ -215,7 +220,7 @@ export function answerKey({ state }: Doer, key: string): void {
     }
   } else {
     const typed = key === 'space' ? ' ' : key;
-    if ([...typed].length === 1 && prompt.text.length < ANSWER_CHARACTERS_MAX) prompt.text += typed;
+    if (/^.$/su.test(typed) && prompt.text.length < ANSWER_CHARACTERS_MAX) prompt.text += typed;
   }
 }
 

@@ -39,7 +39,11 @@ export interface ScreenOptions {
  * Ctrl-C, SIGINT, SIGTERM and SIGHUP quit as well. Resolves when the program has ended and the terminal is as it was.
  * Throws ERR_ARGUMENT where standard input or output is no terminal.
  */
-export async function stepOnScreen(script: string, args: readonly string[], options: ScreenOptions): Promise<Ending> {
+export async function stepOnScreen(
+  script: string,
+  args: readonly string[],
+  options: ScreenOptions,
+): Promise<Ending> {
   const terminal = new Terminal(process.stdin, process.stdout, process.env);
   return new Screen(script, args, options, terminal).run();
 }

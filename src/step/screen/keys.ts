@@ -140,7 +140,8 @@ function names(text: string): string[] {
     const known = CONTROLS[key] as string | undefined;
     if (known !== undefined) found.push(known);
     else if (key === '\x1b') found.push('escape');
-    else if (key.startsWith('\x1b')) found.push((SEQUENCES[key.slice(1)] as string | undefined) ?? 'unknown');
+    else if (key.startsWith('\x1b'))
+      found.push(key.slice(1) in SEQUENCES ? SEQUENCES[key.slice(1)] : 'unknown');
     else if (key < ' ') found.push(`ctrl-${String.fromCharCode(key.charCodeAt(0) + 0x60)}`);
     else found.push(key);
   }

@@ -29,7 +29,8 @@ function queuePanel(state: ScreenState): PanelView {
     const style = (index === selected ? INVERSE : 0) | (item.stale ? DIM : index === 0 ? BOLD | GREEN : 0);
     return row(`${String(index).padStart(3)} ${plain(describeItem(item))}`, style);
   });
-  if (held.left > held.next.length) rows.push(row(`    and ${String(held.left - held.next.length)} more`, DIM));
+  if (held.left > held.next.length)
+    rows.push(row(`    and ${String(held.left - held.next.length)} more`, DIM));
   const { posted, deferred, closed } = held.queues;
   if (posted + deferred + closed > 0) {
     const later = `posted ${String(posted)}, deferred ${String(deferred)}, closed ${String(closed)}`;
@@ -47,7 +48,10 @@ function interestPanel(state: ScreenState, width: number): PanelView {
   const differing = evidence.filter(({ differs }) => differs).length;
   const title = `interest set${count(held?.registrySize ?? 0)}${differing > 0 ? `, ${String(differing)} DIFFER` : ''}`;
   const asked = evidence.some(({ kernel, differs }) => kernel !== null || differs);
-  const belief = Math.min(Math.max(...evidence.map(({ believed }) => believed?.length ?? 7), 8), Math.floor(width / 2) - 4);
+  const belief = Math.min(
+    Math.max(...evidence.map(({ believed }) => believed?.length ?? 7), 8),
+    Math.floor(width / 2) - 4,
+  );
   const rows: Row[] = evidence.map((one) => interestRow(one, asked, belief));
   const head = `${pad('fd', FD_CELLS)}${pad('believed', belief)} ${asked ? '  kernel, source' : '  source'}`;
   rows.unshift(row(head, DIM));
@@ -86,7 +90,13 @@ function callsPanel({ calls }: ScreenState): PanelView {
   const rows = calls.map(({ type, text }): Row => {
     const failed = /= E[A-Z]+$/.test(text);
     const style =
-      type === 'error' ? RED | BOLD : type === 'itemBegin' ? CYAN : type === 'call' && failed ? YELLOW : PLAIN;
+      type === 'error'
+        ? RED | BOLD
+        : type === 'itemBegin'
+          ? CYAN
+          : type === 'call' && failed
+            ? YELLOW
+            : PLAIN;
     return row(text, type === 'waitBegin' || type === 'waitEnd' || type === 'stale' ? DIM : style);
   });
   return { title: 'last calls', rows, anchor: 'last' };
@@ -137,7 +147,9 @@ export function shortBytes(bytes: number): string {
 }
 
 function socketsPanel({ evidence, held }: ScreenState, width: number): PanelView {
-  const sockets = evidence.filter(({ rxBytes, txBytes, state }) => rxBytes !== null || txBytes !== null || state !== null);
+  const sockets = evidence.filter(
+    ({ rxBytes, txBytes, state }) => rxBytes !== null || txBytes !== null || state !== null,
+  );
   const title = `sockets${count(sockets.length)}`;
   if (sockets.length === 0) {
     const text = held === null ? 'nothing yet' : 'the kernel was not asked for their queues';
@@ -150,7 +162,10 @@ function socketsPanel({ evidence, held }: ScreenState, width: number): PanelView
     { text: pad(bytes === null ? '?' : shortBytes(bytes), 5), style: PLAIN },
   ];
   const rows = sockets.map((one): Row => [
-    { text: `${String(one.fd).padStart(4)} ${pad(plain(one.state ?? ''), stateCells)}`, style: one.differs ? RED : PLAIN },
+    {
+      text: `${String(one.fd).padStart(4)} ${pad(plain(one.state ?? ''), stateCells)}`,
+      style: one.differs ? RED : PLAIN,
+    },
     ...queue('rx', one.rxBytes),
     ...queue('tx', one.txBytes),
     { text: ` ${plain(one.description)}`, style: DIM },
@@ -183,4 +198,3 @@ export const PANEL_MAKERS: Readonly<Record<PanelName, Maker>> = {
   sockets: socketsPanel,
   output: outputPanel,
 };
-

@@ -4,7 +4,16 @@ import type { ItemKind } from '../../reactor/observer.js';
 import type { TraceEvent } from '../../trace/format.js';
 
 /** The phases in their order; docs/turn.md. `drain`: nextTick and promises, between turns. */
-export const PHASES = ['timer', 'wait', 'readiness', 'posted', 'deferred', 'closed', 'flush', 'drain'] as const;
+export const PHASES = [
+  'timer',
+  'wait',
+  'readiness',
+  'posted',
+  'deferred',
+  'closed',
+  'flush',
+  'drain',
+] as const;
 export type Phase = (typeof PHASES)[number];
 
 export const PHASE_NAMES: Readonly<Record<Phase, string>> = {

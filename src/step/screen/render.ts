@@ -2,7 +2,19 @@
 
 import { basename } from 'node:path';
 import { COMMAND_HELP } from '../commands.js';
-import { BOLD, Canvas, CYAN, DIM, GREEN, INVERSE, PLAIN, RED, UNDERLINE, YELLOW, type Span } from './cells.js';
+import {
+  BOLD,
+  Canvas,
+  CYAN,
+  DIM,
+  GREEN,
+  INVERSE,
+  PLAIN,
+  RED,
+  UNDERLINE,
+  YELLOW,
+  type Span,
+} from './cells.js';
 import { BINDINGS } from './keys.js';
 import { HEIGHT_MIN, WIDTH_MIN, layout, type Box } from './layout.js';
 import { PANEL_MAKERS, type PanelView, type Row } from './panels.js';
@@ -105,7 +117,8 @@ function drawHead(canvas: Canvas, state: ScreenState): void {
 function drawPhases(canvas: Canvas, state: ScreenState): void {
   const { held, phase } = state;
   const counts = new Map<Phase, number>();
-  if (state.status === 'held') for (const { kind } of held?.next ?? []) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  if (state.status === 'held')
+    for (const { kind } of held?.next ?? []) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const passed = passedPhases(held?.events ?? []);
   const spans = (names: Readonly<Record<Phase, string>>, variant: number): Span[] =>
     PHASES.flatMap((one, index): Span[] => {
@@ -125,10 +138,26 @@ function drawPhases(canvas: Canvas, state: ScreenState): void {
 const PHASE_NAME_VARIANTS: readonly Readonly<Record<Phase, string>>[] = [
   PHASE_NAMES,
   { ...PHASE_NAMES, drain: 'ticks' },
-  { ...PHASE_NAMES, timer: 'tmr', readiness: 'ready', posted: 'post', deferred: 'defer', closed: 'close', drain: 'ticks' },
+  {
+    ...PHASE_NAMES,
+    timer: 'tmr',
+    readiness: 'ready',
+    posted: 'post',
+    deferred: 'defer',
+    closed: 'close',
+    drain: 'ticks',
+  },
 ];
 
-function drawTitle(canvas: Canvas, x: number, y: number, width: number, title: string, chosen: boolean, note: string): void {
+function drawTitle(
+  canvas: Canvas,
+  x: number,
+  y: number,
+  width: number,
+  title: string,
+  chosen: boolean,
+  note: string,
+): void {
   canvas.put(x, y, '─'.repeat(width), DIM);
   const text = ` ${fit(title, width - 6 - note.length)} `;
   const end = canvas.put(x + 1, y, text, chosen ? INVERSE | BOLD : BOLD);
@@ -159,7 +188,11 @@ function drawPanel(canvas: Canvas, state: ScreenState, box: Box): readonly [numb
 }
 
 /** The first visible row of a panel that is not scrolled, and how far it can be scrolled from there. */
-function range(view: PanelView, room: number, panel: PanelName): readonly [rest: number, min: number, max: number] {
+function range(
+  view: PanelView,
+  room: number,
+  panel: PanelName,
+): readonly [rest: number, min: number, max: number] {
   const over = Math.max(view.rows.length - room, 0);
   if (view.anchor === 'first') return [0, 0, over];
   if (view.anchor === 'last') return [over, 0, over];
@@ -236,7 +269,8 @@ function helpRows(width: number): Row[] {
     'Queue bars: each cell is eight times as many bytes.',
     'Output: what came from standard error is yellow.',
   ];
-  for (const note of notes) for (const part of wrapWords(note, width)) rows.push([{ text: part, style: PLAIN }]);
+  for (const note of notes)
+    for (const part of wrapWords(note, width)) rows.push([{ text: part, style: PLAIN }]);
   return rows;
 }
 

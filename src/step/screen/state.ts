@@ -166,7 +166,7 @@ export class ScreenState {
   private hold(held: HeldState): void {
     if (this.status !== 'held') {
       this.holds++;
-      this.message = null;
+      if (this.prompt === null) this.message = null;
     }
     this.status = 'held';
     this.held = held;
@@ -229,7 +229,9 @@ export function describeState(state: ScreenState): string {
   const { held, ending } = state;
   switch (state.status) {
     case 'starting':
-      return state.silentMs > 0 ? silence(state) : 'starts; it is held before the first item of its first reactor';
+      return state.silentMs > 0
+        ? silence(state)
+        : 'starts; it is held before the first item of its first reactor';
     case 'held': {
       if (held === null) return 'held';
       const number = held.breakpoint > 0 ? ` ${String(held.breakpoint)}` : '';

@@ -1,5 +1,7 @@
 // What a text looks like in the cells of a terminal: its width, and nothing in it that a terminal would obey.
 
+/* eslint-disable no-control-regex -- these are what this is about */
+
 /** Cells of East Asian wide characters; Unicode's EastAsianWidth.txt, W and F. Emoji are asked of the runtime. */
 const WIDE: readonly (readonly [number, number])[] = [
   [0x1100, 0x115f],
@@ -83,11 +85,10 @@ export function wrap(text: string, cells: number): string[] {
 }
 
 // ESC [ ... letter; ESC ] ... BEL or ST, and the other strings; ESC and one more; the same with the C1 bytes.
-// eslint-disable-next-line no-control-regex -- that is what this is about
-const SEQUENCE = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)|\x1b[ -/]*[0-~]/g;
+const SEQUENCE =
+  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c|$)|\x1b[ -/]*[0-~]/g;
 /** What joins, hides or turns round the characters beside it: terminals do not agree on how many cells that takes. */
-const INVISIBLE = /[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u{e0000}-\u{e0fff}]/gu;
-// eslint-disable-next-line no-control-regex
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2028\u2029]/gu;
 const CONTROL = /[\x00-\x1f\x7f-\x9f]|\p{Cs}/gu;
 
 /** `^C`, as terminals echo it; other characters that cannot be shown become U+FFFD. */

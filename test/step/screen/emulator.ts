@@ -1,5 +1,7 @@
 // As much of a terminal as the screen uses; anything else that it is told is an error, so that nothing escapes unseen.
 
+/* eslint-disable no-control-regex -- a terminal is told things by them */
+
 import { cellsOf } from '../../../src/step/screen/text.js';
 
 const TOKEN = /\x1b\[(\?)?([\d;]*)([A-Za-z])|\x1b[^[]?|[\x00-\x1a\x1c-\x1f]|[^]/gu;
@@ -45,13 +47,15 @@ export class Emulator {
 
   private obey([token, isPrivate, numbers, letter]: RegExpMatchArray): void {
     if (letter !== undefined) {
-      if (isPrivate !== undefined && (letter === 'h' || letter === 'l')) this.mode(Number(numbers), letter === 'h');
+      if (isPrivate !== undefined && (letter === 'h' || letter === 'l'))
+        this.mode(Number(numbers), letter === 'h');
       else if (letter === 'H') this.moveTo(numbers);
       else if (letter === 'm') this.attribute = numbers === '' ? '0' : numbers;
       else if (letter === 'J' && numbers === '2') this.clear();
       else throw new Error(`the emulator does not know ${JSON.stringify(token)}`);
     } else if (!this.alternate) this.main += token;
-    else if (token < ' ' || token === '\x7f') throw new Error(`a control character: ${JSON.stringify(token)}`);
+    else if (token < ' ' || token === '\x7f')
+      throw new Error(`a control character: ${JSON.stringify(token)}`);
     else this.put(token);
   }
 
@@ -73,7 +77,8 @@ export class Emulator {
   private put(character: string): void {
     const cells = cellsOf(character);
     if (cells === 0) return;
-    if (this.x + cells > this.width) throw new Error(`${JSON.stringify(character)} stands beyond the last column`);
+    if (this.x + cells > this.width)
+      throw new Error(`${JSON.stringify(character)} stands beyond the last column`);
     const row = this.cells[this.y];
     for (let x = this.x; x < this.x + cells; x++) {
       if (row[x] === '') row[x - 1] = ' ';

@@ -29,6 +29,7 @@ if child == 0:
     os.closerange(3, 256)
     os.execvp(sys.argv[3], sys.argv[3:])
 
+signal.alarm(60)  # whatever happens, nothing is left over
 decoder = codecs.getincrementaldecoder("utf-8")("replace")
 commands = b""
 status = None
@@ -40,6 +41,8 @@ while status is None:
         read = os.read(0, 65536)
         if read == b"":  # whoever started us has gone
             os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            sys.exit(0)
         commands += read
         *lines, commands = commands.split(b"\n")
         for line in map(json.loads, lines):

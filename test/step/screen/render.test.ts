@@ -1,5 +1,7 @@
 // What the screen shows of a state, without a terminal.
 
+/* eslint-disable no-control-regex -- a terminal is told things by them */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { act, answerKey, refresh, type Doer } from '../../../src/step/screen/actions.js';
@@ -22,7 +24,11 @@ const item = (fd: number, name: string, more: Partial<NextItem> = {}): NextItem 
 });
 
 function heldState(more: Partial<HeldState> = {}): HeldState {
-  const next = [item(7, 'onAlpha'), item(8, 'onBeta', { stale: true }), item(-1, 'later', { kind: 'posted', readiness: 0 })];
+  const next = [
+    item(7, 'onAlpha'),
+    item(8, 'onBeta', { stale: true }),
+    item(-1, 'later', { kind: 'posted', readiness: 0 }),
+  ];
   return {
     type: 'held',
     reactor: 1,
@@ -82,7 +88,15 @@ describe('a held program', () => {
     const lines = render(heldScreen(), width, height);
     expect(lines).toHaveLength(height);
     const text = lines.join('\n');
-    for (const title of ['run queue: 3', 'interest set: 2', 'timers: 1', 'last calls', 'source', 'sockets', 'output']) {
+    for (const title of [
+      'run queue: 3',
+      'interest set: 2',
+      'timers: 1',
+      'last calls',
+      'source',
+      'sockets',
+      'output',
+    ]) {
       expect(text).toContain(`─ ${title}`);
     }
     expect(text).toContain('program.js');
@@ -125,7 +139,12 @@ describe('a held program', () => {
     expect(lines).toHaveLength(10);
     expect(lines.join(' ')).toContain('too small: 40x10');
     expect(lines.join(' ')).toContain(`${String(WIDTH_MIN)}x${String(HEIGHT_MIN)}`);
-    for (const [width, height] of [[1, 1], [0, 0], [5, 3]]) expect(render(heldScreen(), width, height)).toHaveLength(height);
+    for (const [width, height] of [
+      [1, 1],
+      [0, 0],
+      [5, 3],
+    ])
+      expect(render(heldScreen(), width, height)).toHaveLength(height);
   });
 
   test('lights the phase of the next item, and marks those that have passed', () => {
@@ -153,7 +172,10 @@ describe('a held program', () => {
   });
 
   test('names from the program cannot reach the terminal as sequences', () => {
-    const state = heldScreen({ next: [item(7, 'a\x1b[2Jb\x07')], timers: [{ inMs: 1, name: '\x1b]0;x\x07t' }] });
+    const state = heldScreen({
+      next: [item(7, 'a\x1b[2Jb\x07')],
+      timers: [{ inMs: 1, name: '\x1b]0;x\x07t' }],
+    });
     state.output.push('stdout', '\x1b[5;5Hmoved\x00\n');
     state.say('bad \x1b[31m message');
     expect(render(state, 200, 60).join('\n').replaceAll('\n', '')).not.toMatch(/[\x00-\x1f\x7f]/);
@@ -230,7 +252,9 @@ describe('a program that runs', () => {
     expect(state.phase).toBe('readiness');
     const text = render(state, 120, 30).join('\n');
     expect(text).toContain('BLOCKED?');
-    expect(text).toContain('blocked? for 2.5 s its main thread: futex; last known item: readable of fd 7: onAlpha');
+    expect(text).toContain(
+      'blocked? for 2.5 s its main thread: futex; last known item: readable of fd 7: onAlpha',
+    );
   });
 
   test('that waits for readiness is not called blocked', () => {
@@ -332,7 +356,12 @@ describe('keys without a terminal', () => {
   });
 
   test('breakpoints are numbered as the program numbers them, listed, and removed', () => {
-    const keys = new Keys(heldScreen()).press('b').type('fd 7').press('enter', 'b').type('error').press('enter', 'B');
+    const keys = new Keys(heldScreen())
+      .press('b')
+      .type('fd 7')
+      .press('enter', 'b')
+      .type('error')
+      .press('enter', 'B');
     expect(render(keys.state, 80, 24).join('\n')).toMatch(/1 {2}fd 7\n +2 {2}error/);
     keys.type('5').press('enter');
     expect(keys.state.message?.text).toContain('there is no breakpoint 5');
@@ -372,7 +401,8 @@ describe('keys without a terminal', () => {
   test('the help tells every key that does something, and scrolls', () => {
     const keys = new Keys(heldScreen()).press('?');
     const seen = new Set(render(keys.state, 80, 24));
-    for (let i = 0; i < 10; i++) for (const line of render(keys.press('pagedown').state, 80, 24)) seen.add(line);
+    for (let i = 0; i < 10; i++)
+      for (const line of render(keys.press('pagedown').state, 80, 24)) seen.add(line);
     const text = [...seen].join('\n');
     for (const { help } of BINDINGS) if (help !== null) expect(text).toContain(help[0].padEnd(28) + help[1]);
     expect(text).toContain('handler NAME');

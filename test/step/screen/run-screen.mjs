@@ -8,9 +8,15 @@ const [script, ...args] = process.argv.slice(2);
 
 function evidence({ turn }) {
   // An exception of our own, in the middle of things.
-  if (THROW_AT_HOLD) setTimeout(() => { throw new Error('thrown on purpose'); }, 50);
+  if (THROW_AT_HOLD)
+    setTimeout(() => {
+      throw new Error('thrown on purpose');
+    }, 50);
   if (EVIDENCE_THROWS) throw new Error('not today');
-  return JSON.parse(EVIDENCE ?? '[]').map((row) => ({ ...row, description: `${row.description} of turn ${turn}` }));
+  return JSON.parse(EVIDENCE ?? '[]').map((row) => ({
+    ...row,
+    description: `${row.description} of turn ${turn}`,
+  }));
 }
 
 const { signal } = new AbortController();

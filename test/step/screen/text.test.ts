@@ -1,5 +1,7 @@
 // What a program prints reaches the screen as text and nothing else; and the way from one screen to the next is right.
 
+/* eslint-disable no-control-regex -- a terminal is told things by them */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BOLD, Canvas, INVERSE, RED, difference } from '../../../src/step/screen/cells.js';
@@ -13,7 +15,18 @@ const CONTROL = /[\x00-\x1f\x7f-\x9f]/;
 const nasty = fc
   .array(
     fc.oneof(
-      fc.constantFrom('\x1b[31m', '\x1b[2J', '\x1b]0;t\x07', '\x1bP', '\x9b5A', '\x1b', '\t', '\r', '\x00', '\x7f'),
+      fc.constantFrom(
+        '\x1b[31m',
+        '\x1b[2J',
+        '\x1b]0;t\x07',
+        '\x1bP',
+        '\x9b5A',
+        '\x1b',
+        '\t',
+        '\r',
+        '\x00',
+        '\x7f',
+      ),
       fc.constantFrom('漢', '字', '🙂', 'e\u0301', '\u200d', '\u202e', '\ud800', 'é', '─'),
       fc.string({ unit: 'binary', maxLength: 8 }),
     ),
@@ -148,7 +161,20 @@ describe('the difference of two screens', () => {
 describe('keys', () => {
   test('are named the same however their bytes are cut', () => {
     const bytes = 's\x1b[A\x1bOB\x1b[5~\x1b[Z\r\t\x7f \x03é\x1b[1;5C';
-    const named = ['s', 'up', 'down', 'pageup', 'backtab', 'enter', 'tab', 'backspace', 'space', 'ctrl-c', 'é', 'unknown'];
+    const named = [
+      's',
+      'up',
+      'down',
+      'pageup',
+      'backtab',
+      'enter',
+      'tab',
+      'backspace',
+      'space',
+      'ctrl-c',
+      'é',
+      'unknown',
+    ];
     for (let size = 1; size <= bytes.length; size++) {
       const reader = new KeyReader();
       const keys: string[] = [];

@@ -11,13 +11,17 @@ function serve(name, handler) {
   kernel.socketPair(pair);
   const [here, there] = pair;
   kernel.sendBytes(there, new TextEncoder().encode('x'), 0, 1);
-  const watch = reactor.watch(here, READABLE, handler(() => {
-    const got = kernel.recv(here, 0, 16);
-    items++;
-    console.log(`${name} got ${got}`);
-    if (got > 0) kernel.sendBytes(there, new TextEncoder().encode('x'), 0, 1);
-    if (items === 2) misbehave();
-  }));
+  const watch = reactor.watch(
+    here,
+    READABLE,
+    handler(() => {
+      const got = kernel.recv(here, 0, 16);
+      items++;
+      console.log(`${name} got ${got}`);
+      if (got > 0) kernel.sendBytes(there, new TextEncoder().encode('x'), 0, 1);
+      if (items === 2) misbehave();
+    }),
+  );
   console.log(`${name} is fd ${here}`);
   return watch;
 }
@@ -32,8 +36,26 @@ function misbehave() {
   if (mode === 'end') reactor.close();
 }
 
-serve('alpha', (run) => function onAlpha() { run(); });
-serve('beta', (run) => function onBeta() { run(); });
-serve('gamma', (run) => function onGamma() { run(); });
+serve(
+  'alpha',
+  (run) =>
+    function onAlpha() {
+      run();
+    },
+);
+serve(
+  'beta',
+  (run) =>
+    function onBeta() {
+      run();
+    },
+);
+serve(
+  'gamma',
+  (run) =>
+    function onGamma() {
+      run();
+    },
+);
 reactor.setTimer(1e6, function later() {});
 reactor.run();

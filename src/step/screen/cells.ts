@@ -14,6 +14,9 @@ export const GREEN = 2 << COLOUR_SHIFT;
 export const YELLOW = 3 << COLOUR_SHIFT;
 export const CYAN = 6 << COLOUR_SHIFT;
 
+/** Marks beyond this many on one character are somebody's joke. */
+const CELL_CHARACTERS_MAX = 6;
+
 export interface Span {
   readonly text: string;
   readonly style: number;
@@ -40,7 +43,8 @@ export class Canvas {
       const width = cellsOf(character);
       const at = y * this.width + x;
       if (width === 0) {
-        if (x > 0 && this.characters[at - 1] !== '') this.characters[at - 1] += character;
+        const marked = x > 0 ? this.characters[at - 1] : '';
+        if (marked !== '' && marked.length < CELL_CHARACTERS_MAX) this.characters[at - 1] += character;
         continue;
       }
       if (x + width > end) break;

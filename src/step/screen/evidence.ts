@@ -26,9 +26,10 @@ export interface EvidenceRow {
 /** Asked once at each hold, with the pid of the held program. What it throws is shown in place of its rows. */
 export type Evidence = (held: HeldState, pid: number) => EvidenceRow[];
 
-/** The registry's belief alone. */
+/** The registry's belief alone; what keeps the reactor going comes first. */
 export function believedEvidence(held: HeldState): EvidenceRow[] {
-  return held.registry.map(({ fd, interest, trigger, referenced, name }) => ({
+  const registry = held.registry.toSorted((a, b) => Number(b.referenced) - Number(a.referenced));
+  return registry.map(({ fd, interest, trigger, referenced, name }) => ({
     fd,
     description: referenced ? name : `${name}, unref`,
     believed: `${describeReadiness(interest)} ${trigger}`,

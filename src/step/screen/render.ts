@@ -44,7 +44,8 @@ export function draw(state: ScreenState, width: number, height: number): Frame {
   }
   const keys = state.prompt === null ? keyRows(state, width) : [hintRow(state.prompt.hint)];
   const top = 3;
-  const bodyHeight = height - top - 1 - keys.length;
+  // The panels stand still while something is asked.
+  const bodyHeight = height - top - 1 - allKeyRows(width).length;
   drawHead(canvas, state);
   drawPhases(canvas, state);
   canvas.put(0, 2, fit(describeState(state), width), statusStyle(state));
@@ -235,6 +236,10 @@ function keyRows(state: ScreenState, width: number): Row[] {
     return [[...keyWords(['tab', 'panel'], ['↑↓', 'scroll'], ['z', 'zoom']), ...leave]];
   }
   if (state.overlay === 'help') return [keyWords(['↑↓', 'scroll'], ['any other key', 'leaves the help'])];
+  return allKeyRows(width);
+}
+
+function allKeyRows(width: number): Row[] {
   const rows: Span[][] = [[]];
   let used = 0;
   for (const { brief } of BINDINGS) {

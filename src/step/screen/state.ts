@@ -241,7 +241,7 @@ export function describeState(state: ScreenState): string {
       if (state.silentMs > 0) return silence(state);
       const pausing = state.pausing ? 'to be held before its next item; ' : '';
       const items = state.items > 0 ? `, ${String(state.items)} items run` : '';
-      return `${pausing}runs: turn ${String(state.turn)}${items}, last known item: ${state.lastItem || '(no name)'}`;
+      return `${pausing}runs: turn ${String(state.turn)}${items}, last known: ${state.lastItem || '(no name)'}`;
     }
     case 'ended':
       return describeEnding(ending);
@@ -258,10 +258,10 @@ function describeEnding(ending: EndState | null): string {
 function silence(state: ScreenState): string {
   const forS = (state.silentMs / 1000).toFixed(1);
   const call = state.mainThread ?? 'unknown';
-  const last = state.lastItem === '' ? '' : `; last known item: ${state.lastItem}`;
-  if (!state.hasReactor) return `no reactor yet; for ${forS} s its main thread: ${call}`;
+  const last = state.lastItem === '' ? '' : `; last known: ${state.lastItem}`;
+  if (!state.hasReactor) return `no reactor yet; for ${forS} s, main thread: ${call}`;
   if (isWait(call)) return `waits for readiness in ${call} for ${forS} s${last}`;
-  return `blocked? for ${forS} s its main thread: ${call}${last}`;
+  return `blocked? for ${forS} s, main thread: ${call}${last}`;
 }
 
 /** `fd 7 kind readiness`, as it is typed. */

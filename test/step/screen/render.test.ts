@@ -252,9 +252,7 @@ describe('a program that runs', () => {
     expect(state.phase).toBe('readiness');
     const text = render(state, 120, 30).join('\n');
     expect(text).toContain('BLOCKED?');
-    expect(text).toContain(
-      'blocked? for 2.5 s its main thread: futex; last known item: readable of fd 7: onAlpha',
-    );
+    expect(text).toContain('blocked? for 2.5 s, main thread: futex; last known: readable of fd 7: onAlpha');
   });
 
   test('that waits for readiness is not called blocked', () => {
@@ -269,7 +267,7 @@ describe('a program that runs', () => {
     const state = running(null, 0);
     state.hear({ type: 'beat', reactor: 1, turn: 345, items: 678, name: 'onGamma' });
     const text = render(state, 120, 30).join('\n');
-    expect(text).toContain('turn 345, 678 items run, last known item: onGamma');
+    expect(text).toContain('turn 345, 678 items run, last known: onGamma');
   });
 
   test('that has crashed shows its last output alone, and its exit status', () => {

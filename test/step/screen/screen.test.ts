@@ -63,7 +63,7 @@ describe.each([
   test('c goes on and shows beats, p and space pause', async () => {
     const run = await ring('run', size);
     for (const pause of ['p', ' ']) {
-      await run.press('c', /RUNS[^]*turn \d+, \d+ items run, last known item: on(Alpha|Beta|Gamma)/);
+      await run.press('c', /RUNS[^]*turn \d+, \d+ items run, last known: on(Alpha|Beta|Gamma)/);
       await run.press(pause, /^held: paused; next/m);
     }
     run.type('q');
@@ -132,8 +132,7 @@ describe.each([
 describe('a program that says nothing', () => {
   test('is told to be blocked, in what and for how long, while the screen goes on', async () => {
     const run = await ring('block', { width: 120, height: 30 });
-    const blocked =
-      /BLOCKED\?[^]*blocked\? for (\d+\.\d) s its main thread: futex; last known item: .*onBeta/;
+    const blocked = /BLOCKED\?[^]*blocked\? for (\d+\.\d) s, main thread: futex; last known: .*onBeta/;
     await run.press('ss', blocked);
     const first = Number(blocked.exec(run.screen.text)?.[1]);
     await run.until((screen) => Number(blocked.exec(screen.text)?.[1]) > first, 'the time goes on');
@@ -146,7 +145,7 @@ describe('a program that says nothing', () => {
 
   test('because it computes is told to be running', async () => {
     const run = await ring('busy', { width: 120, height: 30 });
-    await run.press('ss', /blocked\? for .* s its main thread: running/);
+    await run.press('ss', /blocked\? for .* s, main thread: running/);
     run.type('q');
     await expectRestored(run);
   });
@@ -204,10 +203,19 @@ describe('the terminal is as it was', () => {
   test('when a script cannot be loaded', async () => {
     const run = new ScreenRun('programs/no-such-file.js');
     runs.push(run);
-    await run.until(/ended with exit status 1[^]*Cannot find module[^]*any other key leaves/);
+    await run.until(/ended with exit status 1[^]*ERR_MODULE_NOT_FOUND[^]*any other key leaves/);
     run.type(' ');
     await expectRestored(run);
   });
+});
+
+test('Ctrl-Z gives the terminal back, and takes it again when the program goes on', async () => {
+  const run = await ring();
+  // This session has no shell that could wake us: the signal does nothing, and we go on at once.
+  await run.press('\x1a', ({ raw }) => /\x1b\[\?1049l[^]*\x1b\[\?1049h/.test(raw));
+  await run.press('s', next('onBeta'));
+  run.type('q');
+  await expectRestored(run);
 });
 
 describe('the size', () => {

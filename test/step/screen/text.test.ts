@@ -133,7 +133,7 @@ describe('the difference of two screens', () => {
         emulator.alternate = true;
         emulator.write(difference(null, before, true));
         emulator.write(difference(before, after, true));
-        const bases = after.lines().map((line) => line.replace(/\p{M}/gu, ''));
+        const bases = after.lines().map((line) => line.replace(/\p{M}/gu, '').trimEnd());
         expect(emulator.lines).toEqual(bases);
       }),
       { numRuns: 300 },

@@ -132,7 +132,5 @@ export function difference(before: Canvas | null, after: Canvas, colours: boolea
 }
 
 function isSame(before: Canvas, after: Canvas, at: number): boolean {
-  if (before.characters[at] !== after.characters[at] || before.styles[at] !== after.styles[at]) return false;
-  // A wide character is drawn anew if its right half was something else.
-  return after.characters[at + 1] !== '' || before.characters[at + 1] === '';
+  return before.characters[at] === after.characters[at] && before.styles[at] === after.styles[at];
 }

@@ -404,6 +404,7 @@ describe('keys without a terminal', () => {
     const text = [...seen].join('\n');
     for (const { help } of BINDINGS) if (help !== null) expect(text).toContain(help[0].padEnd(28) + help[1]);
     expect(text).toContain('handler NAME');
+    expect(text).toContain('standard error is yellow');
     expect(keys.press('x').state.overlay).toBe('none');
     expect(keys.sent).toEqual([]);
   });

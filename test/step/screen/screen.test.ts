@@ -129,6 +129,13 @@ describe.each([
   });
 });
 
+test('the keys are the screen’s: the program has no terminal to read them from', async () => {
+  const run = await ring();
+  await run.press(`${KEYS.left}z`, /input is no terminal/);
+  run.type('q');
+  await expectRestored(run);
+});
+
 describe('a program that says nothing', () => {
   test('is told to be blocked, in what and for how long, while the screen goes on', async () => {
     const run = await ring('block', { width: 120, height: 30 });

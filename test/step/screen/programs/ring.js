@@ -1,4 +1,5 @@
 // Three sockets that are always readable, in one batch of each turn: what each got is printed. ring.js [crash | block | busy | end]
+import { isatty } from 'node:tty';
 import { READABLE, Reactor } from '../../../../dist/index.js';
 
 const mode = process.argv[2] ?? 'run';
@@ -36,6 +37,7 @@ function misbehave() {
   if (mode === 'end') reactor.close();
 }
 
+console.log(isatty(0) ? 'input is the terminal' : 'input is no terminal');
 serve(
   'alpha',
   (run) =>

@@ -2,6 +2,7 @@
 
 import { createInterface, type Interface } from 'node:readline';
 import { COMMAND_HELP, parseCommand } from './commands.js';
+import { evidenceLines, lookAtKernel } from './kernel-evidence.js';
 import { narrate, narrateEvents } from './narrate.js';
 import type { HeldState, Message } from './protocol.js';
 import { Session } from './session.js';
@@ -13,6 +14,8 @@ type Traced = Extract<Message, { type: 'traced' }>;
 
 export interface PlainOptions {
   readonly json: boolean;
+  /** Show what the kernel itself has at each hold. */
+  readonly evidence?: boolean;
   /** Given one after another whenever the program is held; then it goes on by itself, item by item. */
   readonly commands: readonly string[];
   /** Holds at most so often, then the program is ended. */
@@ -27,6 +30,8 @@ export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly holds: number;
+  /** It was ended from here: quit, the bound of holds, an abort. */
+  readonly stopped: boolean;
 }
 
 /** Steps a script to its end. Resolves when it has ended. */
@@ -95,7 +100,7 @@ class PlainRun {
         this.flushOutput();
         const how = signal === null ? `with exit status ${String(code)}` : `by ${signal}`;
         this.print({ type: 'ended', code, signal }, [`== the program has ended ${how}`]);
-        resolve({ code, signal, holds: this.holds });
+        resolve({ code, signal, holds: this.holds, stopped: session.stopping });
       });
     });
   }
@@ -162,7 +167,10 @@ class PlainRun {
   private onHeld(held: HeldState): void {
     const lines = narrate(held);
     if (this.pollers.size > 1) lines.unshift(`== of reactor ${String(held.reactor)}:`);
-    this.print(held, lines);
+    if (this.options.evidence === true) {
+      const evidence = lookAtKernel(held, this.session.pid);
+      this.print({ ...held, evidence }, [...lines, ...evidenceLines(evidence)]);
+    } else this.print(held, lines);
     if (held.repeated) {
       this.next();
       return;

@@ -32,6 +32,8 @@ export class Session extends EventEmitter<SessionEvents> {
   /** The last state told while held; null while the program runs, and while it makes a change that it will tell of. */
   held: HeldState | null = null;
   ended = false;
+  /** {@link stop} was called. */
+  stopping = false;
   /** When it was let go, or began. */
   goneMs = performance.now();
   /** What it is held at while a change that was asked for is not answered. */
@@ -121,6 +123,7 @@ export class Session extends EventEmitter<SessionEvents> {
   /** Ends the program: SIGTERM, then SIGKILL. Resolves when it has ended. Idempotent. */
   async stop(): Promise<void> {
     if (this.ended) return;
+    this.stopping = true;
     const over = new Promise<void>((resolve) => this.once('ended', () => resolve()));
     this.child.kill('SIGTERM');
     const timer = setTimeout(() => this.child.kill('SIGKILL'), END_TIMEOUT_MS);

@@ -5,6 +5,7 @@ import type { TraceEvent } from '../../trace/format.js';
 import { parseCommand } from '../commands.js';
 import { narrate, narrateEvents } from '../narrate.js';
 import type { HeldState, Message } from '../protocol.js';
+import type { Ending } from '../plain.js';
 import { Session } from '../session.js';
 
 /** Nothing in a scenario takes so long. A command without an answer ends it with an error. */
@@ -75,10 +76,15 @@ export class Lesson {
   }
 
   /** How the last program ended, and how often all of them were held. */
-  get ending(): { code: number | null; signal: NodeJS.Signals | null; holds: number } {
+  get ending(): Ending {
     const last = this.programs.at(-1)?.ended ?? { code: null, signal: null };
     const holds = this.programs.reduce((sum, program) => sum + program.holds, 0);
-    return { code: last.code, signal: last.signal, holds };
+    return {
+      code: last.code,
+      signal: last.signal,
+      holds,
+      stopped: this.programs.some((program) => program.stopping),
+    };
   }
 }
 
@@ -182,6 +188,9 @@ export class Program {
     }
   }
 
+  get stopping(): boolean {
+    return this.session.stopping;
+  }
   stop(): Promise<void> {
     return this.session.stop();
   }

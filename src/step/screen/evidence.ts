@@ -23,13 +23,20 @@ export interface EvidenceRow {
   readonly differs: boolean;
 }
 
+/** What was found at one hold. */
+export interface EvidenceFound {
+  readonly rows: readonly EvidenceRow[];
+  /** Sentences below the rows: differences, threads, what cannot be shown. */
+  readonly notes: readonly string[];
+}
+
 /** Asked once at each hold, with the pid of the held program. What it throws is shown in place of its rows. */
-export type Evidence = (held: HeldState, pid: number) => EvidenceRow[];
+export type Evidence = (held: HeldState, pid: number) => EvidenceFound;
 
 /** The registry's belief alone; what keeps the reactor going comes first. */
-export function believedEvidence(held: HeldState): EvidenceRow[] {
+export function believedEvidence(held: HeldState): EvidenceFound {
   const registry = held.registry.toSorted((a, b) => Number(b.referenced) - Number(a.referenced));
-  return registry.map(({ fd, interest, trigger, referenced, name }) => ({
+  const rows = registry.map(({ fd, interest, trigger, referenced, name }) => ({
     fd,
     description: referenced ? name : `${name}, unref`,
     believed: `${describeReadiness(interest)} ${trigger}`,
@@ -40,4 +47,5 @@ export function believedEvidence(held: HeldState): EvidenceRow[] {
     state: null,
     differs: false,
   }));
+  return { rows, notes: [] };
 }

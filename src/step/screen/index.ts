@@ -12,7 +12,7 @@ import { ScreenState, type SourceView } from './state.js';
 import { Terminal } from './terminal.js';
 import { plain } from './text.js';
 
-export type { Evidence, EvidenceRow } from './evidence.js';
+export type { Evidence, EvidenceFound, EvidenceRow } from './evidence.js';
 
 /** Frames of a program that prints or runs without pause are at least so far apart. */
 const FRAME_MS = 30;
@@ -118,7 +118,12 @@ class Screen implements Doer {
     }
     const { ending, holds } = state;
     if (ending?.error !== null && ending?.error !== undefined) throw ending.error;
-    return { code: ending?.code ?? null, signal: ending?.signal ?? null, holds };
+    return {
+      code: ending?.code ?? null,
+      signal: ending?.signal ?? null,
+      holds,
+      stopped: this.session.stopping,
+    };
   }
 
   /** Ends the program, and the screen when that has ended. */
@@ -168,10 +173,10 @@ class Screen implements Doer {
     state.source = this.readSource(held);
     try {
       state.evidenceError = null;
-      state.evidence = this.evidence(held, session.pid);
+      state.see(this.evidence(held, session.pid));
     } catch (error) {
       state.evidenceError = plain((error as Error).message);
-      state.evidence = believedEvidence(held);
+      state.see(believedEvidence(held));
     }
   }
 

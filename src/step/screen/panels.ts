@@ -59,6 +59,7 @@ function interestPanel(state: ScreenState, width: number): PanelView {
   if (held !== null && held.registrySize > held.registry.length) {
     rows.push(row(`and ${String(held.registrySize - held.registry.length)} more`, DIM));
   }
+  for (const note of state.evidenceNotes) rows.push(row(plain(note), DIM));
   return { title, rows, anchor: 'first' };
 }
 

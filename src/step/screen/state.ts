@@ -5,7 +5,7 @@ import type { TraceEvent } from '../../trace/format.js';
 import { Took, describeEvent } from '../../trace/text.js';
 import { REASONS, describeItem } from '../narrate.js';
 import type { Condition, HeldState, Message, SourceLine } from '../protocol.js';
-import type { EvidenceRow } from './evidence.js';
+import type { EvidenceFound, EvidenceRow } from './evidence.js';
 import { Output } from './output.js';
 import { isWait, phaseOf, type Phase } from './phases.js';
 import { plain } from './text.js';
@@ -59,6 +59,7 @@ export class ScreenState {
   held: HeldState | null = null;
   holds = 0;
   evidence: readonly EvidenceRow[] = [];
+  evidenceNotes: readonly string[] = [];
   /** Why there is no evidence. */
   evidenceError: string | null = null;
   source: SourceView | null = null;
@@ -158,9 +159,18 @@ export class ScreenState {
       case 'refused':
         this.say(message.message, true);
         return;
+      case 'traced':
+        if (message.reason !== 'end')
+          this.say('a reactor that cannot be held: it is turned by the program itself', false);
+        return;
       case 'held':
         this.hold(message);
     }
+  }
+
+  see({ rows, notes }: EvidenceFound): void {
+    this.evidence = rows;
+    this.evidenceNotes = notes;
   }
 
   private hold(held: HeldState): void {

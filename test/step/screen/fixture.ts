@@ -23,6 +23,7 @@ function heldState(more: Partial<HeldState> = {}): HeldState {
     type: 'held',
     reactor: 1,
     reason: 'step',
+    repeated: false,
     breakpoint: 0,
     turn: 12,
     poller: 'epoll',
@@ -55,7 +56,7 @@ export function heldScreen(more: Partial<HeldState> = {}): ScreenState {
   const held = heldState(more);
   state.hear({ type: 'hello', pid: 4711, version: 'v20' });
   state.hear({ type: 'opened', reactor: 1, poller: 'epoll', pollerFd: 5 });
-  state.evidence = believedEvidence(held);
+  state.see(believedEvidence(held));
   state.hear(held);
   return state;
 }

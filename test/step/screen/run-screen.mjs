@@ -13,10 +13,11 @@ function evidence({ turn }) {
       throw new Error('thrown on purpose');
     }, 50);
   if (EVIDENCE_THROWS) throw new Error('not today');
-  return JSON.parse(EVIDENCE ?? '[]').map((row) => ({
+  const rows = JSON.parse(EVIDENCE ?? '[]').map((row) => ({
     ...row,
     description: `${row.description} of turn ${turn}`,
   }));
+  return { rows, notes: [] };
 }
 
 const { signal } = new AbortController();

@@ -125,7 +125,7 @@ describe.each([
     expect(run.screen.cursorShown).toBe(false);
     run.type('q');
     await expectRestored(run);
-    expect(run.ending).toEqual({ code: null, signal: 'SIGTERM', holds: 1 });
+    expect(run.ending).toEqual({ code: null, signal: 'SIGTERM', holds: 1, stopped: true });
   });
 });
 

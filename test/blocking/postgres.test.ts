@@ -3,11 +3,11 @@
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startPostgres, type DatabaseServer } from '../../examples/lib/postgres-server.js';
 import { scramClient } from '../../examples/lib/postgres-scram.js';
 import { PostgresError, connectPostgres, type PostgresConnection } from '../../examples/lib/postgres-sync.js';
 import { runProgram } from '../lifecycle/child.js';
 import { thrown } from '../reactor/fixture.js';
-import { startPostgres, type TestServer } from './postgres.js';
 
 describe('SCRAM-SHA-256', () => {
   // The example of RFC 7677.
@@ -37,13 +37,15 @@ describe('SCRAM-SHA-256', () => {
 });
 
 describe('against a server', () => {
-  let server: TestServer;
+  let server: DatabaseServer;
+  let url: string;
   let database: PostgresConnection;
   let judge: Client;
   beforeAll(async () => {
-    server = await startPostgres();
-    database = connectPostgres(server.url);
-    judge = new Client(server.url);
+    server = startPostgres();
+    url = await server.started;
+    database = connectPostgres(url);
+    judge = new Client(url);
     judge.on('error', () => {});
     await judge.connect();
   });
@@ -96,7 +98,7 @@ describe('against a server', () => {
   });
 
   test('a wrong password, no password, an unknown database', () => {
-    const { hostname: host, port, username: user, password } = new URL(server.url);
+    const { hostname: host, port, username: user, password } = new URL(url);
     const options = { host, port: Number(port), user };
     expect(thrown(() => connectPostgres({ ...options, password: 'wrong' })).code).toBe('28P01');
     const unknown = { ...options, password: decodeURIComponent(password), database: 'no such' };
@@ -107,14 +109,14 @@ describe('against a server', () => {
   test('trust: a user without a password', ({ skip }) => {
     if (!server.own) skip('the server of DATABASE_URL is not ours to configure');
     database.query('create role trusted login');
-    const { port } = new URL(server.url);
+    const { port } = new URL(url);
     const trusted = connectPostgres({ port: Number(port), user: 'trusted', database: 'postgres' });
     expect(trusted.query('select current_user::text as u').rows).toEqual([{ u: 'trusted' }]);
     trusted.close();
   });
 
   test('a query that takes longer than timeoutMs closes its connection; one that is ended says why', () => {
-    const { hostname: host, port, username: user, password, pathname } = new URL(server.url);
+    const { hostname: host, port, username: user, password, pathname } = new URL(url);
     const options = {
       host,
       port: Number(port),
@@ -136,7 +138,7 @@ describe('against a server', () => {
   test('the example answers, and blocks its timer meanwhile', async () => {
     const program = fileURLToPath(new URL('../../examples/postgres-sync.js', import.meta.url));
     const outcome = await runProgram(`../examples/${program.split('/').at(-1)!}`, [], {
-      env: { DATABASE_URL: server.url },
+      env: { DATABASE_URL: url },
     });
     expect(outcome).toMatchObject({ code: 0, stderr: '', stdout: 'sum: 5; ticks of a timer meanwhile: 0\n' });
   });

@@ -1,5 +1,7 @@
 // Loads underloop from this checkout, or says what to do when it has not been built. Programs of yours import 'underloop'.
 
+import { basename } from 'node:path';
+
 async function load() {
   try {
     return await import('../../dist/index.js');
@@ -9,7 +11,7 @@ async function load() {
     const remedy = notCompiled
       ? 'The TypeScript has not been compiled: there is no dist/index.js. Run `npm install` in the checkout first.'
       : error.message;
-    console.error(`echo-reactor: ${remedy}`);
+    console.error(`${basename(process.argv[1] ?? 'underloop', '.js')}: ${remedy}`);
     process.exit(1);
   }
 }

@@ -91,9 +91,9 @@ export function verdict([sync, async]) {
       : `which is not the ${c === sync ? 'sum' : 'longest'} of the waits (${seconds(c === sync ? c.sumMs : c.longestMs)})`;
   const gain = sync.tookMs / async.tookMs;
   const text =
-    `${sync.fetches} fetches took ${seconds(sync.tookMs)} with the client that blocks: ${waits(sync, isSum)}; ` +
+    `${sync.fetches} ${sync.fetches === 1 ? 'fetch' : 'fetches'} took ${seconds(sync.tookMs)} with the client that blocks: ${waits(sync, isSum)}; ` +
     `its thread ran ${sync.ticks} of ${sync.ticksPossible} ticks meanwhile. ` +
-    `With gather() they took ${seconds(async.tookMs)}: ${waits(async, isLongest)}; ` +
+    `With gather() ${sync.fetches === 1 ? 'it' : 'they'} took ${seconds(async.tookMs)}: ${waits(async, isLongest)}; ` +
     `the same thread ran ${async.ticks} of ${async.ticksPossible} ticks. ` +
     (sync.fetches === 1
       ? 'One call at a time gains nothing from a loop, and a blocking one is simpler to write.'

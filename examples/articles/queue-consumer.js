@@ -89,6 +89,7 @@ export function keeper({ url }) {
         const ids = [];
         for (let i = 0; i < messages; i++) ids.push(redis.command('XADD', stream, '*', 'number', i));
         redis.command('XGROUP', 'CREATE', stream, GROUP, 0);
+        redis.command('EXPIRE', stream, 3600); // where we are interrupted and the server is not ours
         return ids;
       },
       /** How many were read and not acknowledged. Deletes the stream. */

@@ -125,13 +125,29 @@ describe('--fast --json', () => {
 
 describe('the command line', () => {
   test.concurrent.each(names)('%s: --help, and what is wrong with an option', async (name) => {
-    const help = await runProgram(`${folder}/${name}.js`, ['--help']);
+    const run = (...args: string[]) => runProgram(`${folder}/${name}.js`, args);
+    const [help, wrong] = await Promise.all([run('--help'), run('--ms', 'soon')]);
     expect(help).toMatchObject({ code: 0, stderr: '' });
     for (const option of ['--fast', '--json', '--help', '--ms']) expect(help.stdout).toContain(option);
-    const wrong = await runProgram(`${folder}/${name}.js`, ['--ms', 'soon']);
     expect(wrong).toMatchObject({ code: 2, stdout: '' });
     expect(wrong.stderr).toContain('--ms must be an integer from 1 to');
     expect(wrong.stderr).toContain("'soon'");
+  });
+
+  test('every command of docs/articles.md is one that the programs know, and every program is there', async () => {
+    const document = readFileSync(new URL('../../docs/articles.md', import.meta.url), 'utf8');
+    const commands = new Set(
+      [...document.matchAll(/node examples\/articles\/(\S+\.js[^`\n]*)/g)].map(([, c]) => c!),
+    );
+    const programs = [...commands].map((command) => command.split('.')[0]);
+    expect(new Set(programs)).toEqual(new Set(names));
+    await Promise.all(
+      [...commands].map(async (command) => {
+        const [program, ...args] = command.trim().split(' ');
+        const { code, stderr } = await runProgram(`${folder}/${program!}`, [...args, '--help']);
+        expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' });
+      }),
+    );
   });
 
   test('a server that cannot be had is exit status 3, and what to do', async () => {

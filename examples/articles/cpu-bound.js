@@ -2,7 +2,7 @@
 // Requests that compute for 200 ms: in the loop, on threads and on processes of an executor; and what others notice.
 
 import { availableParallelism } from 'node:os';
-import { article, milliseconds, times } from '../lib/article.js';
+import { article, milliseconds, spread, times } from '../lib/article.js';
 import { run } from '../lib/async.js'; // in a program of yours: from 'underloop/async'
 import { compute, stepsOf } from '../lib/cpu-work.js';
 import { executor } from '../lib/executor.js'; // ... from 'underloop/executor'
@@ -84,15 +84,16 @@ async function measure(measurement, { clients, ms, workers, duration, fast }) {
 }
 const loadUrl = new URL('../lib/line-load.js', import.meta.url).href;
 
-const three = ({ p50Ms, p99Ms, maxMs }) => [p50Ms, p99Ms, maxMs].map(milliseconds).join(' / ');
-const nameOf = ({ kind, workers }) => (kind === 'loop' ? 'in the loop' : `executor, ${workers} ${kind}`);
+const ones = { threads: 'thread', processes: 'process' };
+const workersOf = ({ kind, workers }) => (workers === 1 ? `1 ${ones[kind]}` : `${workers} ${kind}`);
+const nameOf = (c) => (c.kind === 'loop' ? 'in the loop' : `executor, ${workersOf(c)}`);
 const columns = [
   { title: '', width: 22, value: nameOf },
   { title: 'done/s', width: 7, value: ({ perSecond }) => perSecond.toFixed(1) },
-  { title: 'latency p50 / p99 / max', width: 28, value: ({ latency }) => three(latency) },
-  { title: 'a ping p50 / p99 / max', width: 28, value: ({ others }) => three(others) },
-  { title: 'lag p50 / p99 / max', width: 28, value: ({ lag }) => three(lag) },
-  { title: 'an empty call', width: 14, value: ({ roundTripMs }) => micros(roundTripMs) },
+  { title: 'latency 50 / 99% / max', width: 22, value: ({ latency }) => spread(latency) },
+  { title: 'ping 50 / 99% / max', width: 22, value: ({ others }) => spread(others) },
+  { title: 'lag 50 / 99% / max', width: 22, value: ({ lag }) => spread(lag) },
+  { title: 'empty call', width: 11, value: ({ roundTripMs }) => micros(roundTripMs) },
 ];
 const micros = (ms) => (ms === null ? '-' : `${(ms * 1000).toFixed(0)} µs`);
 
@@ -102,7 +103,7 @@ export function verdict([loop, ...executors]) {
   const better = (c) => c.others.p50Ms < loop.others.p50Ms / 4 && c.lag.p50Ms < loop.lag.p50Ms;
   const each = executors.map(
     (c) =>
-      `on ${c.workers} ${c.kind} half of the pings took ${milliseconds(c.others.p50Ms)} or less ` +
+      `on ${workersOf(c)} half of the pings took ${milliseconds(c.others.p50Ms)} or less ` +
       `(${better(c) ? `a median ${times(loop.others.p50Ms / c.others.p50Ms)} shorter` : 'not much better'}), ` +
       `the loop was up to ${milliseconds(c.lag.maxMs)} late, ${c.perSecond.toFixed(1)} were done per second, ` +
       `and a call of nothing there and back took ${micros(c.roundTripMs)}`,

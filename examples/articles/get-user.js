@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// A server under load gets a user from Postgres by a query of 50 ms: five ways, and what each does to everybody else.
+// A server under load gets a user from Postgres by a query of 50 ms, in several ways: what each does to everybody else.
 
-import { article, megabytes, milliseconds, times } from '../lib/article.js';
+import { article, megabytes, milliseconds, spread, times } from '../lib/article.js';
 import { run } from '../lib/async.js'; // in a program of yours: from 'underloop/async'
 import { executor } from '../lib/executor.js'; // ... from 'underloop/executor'
 import { lineServer } from '../lib/line-server.js';
@@ -52,7 +52,7 @@ export async function server(options) {
 }
 
 const cases = ({ clients, fast }) => [
-  { name: 'synchronous driver in the handler', way: 'synchronous' },
+  { name: 'sync driver in the handler', way: 'synchronous' },
   { name: `pg, pool of ${clients}`, way: 'pool', size: clients },
   { name: 'pg, default pool (10)', way: 'pool' },
   ...(fast ? [1, 4] : [1, 4, 40]).map((size) => ({
@@ -83,14 +83,13 @@ async function measure(measurement, { clients, ms, duration, fast }) {
 }
 const loadUrl = new URL('../lib/line-load.js', import.meta.url).href;
 
-const three = ({ p50Ms, p99Ms, maxMs }) => [p50Ms, p99Ms, maxMs].map(milliseconds).join(' / ');
 const columns = [
-  { title: '', width: 33, value: ({ name }) => name },
+  { title: '', width: 27, value: ({ name }) => name },
   { title: 'users/s', width: 8, value: ({ perSecond }) => perSecond.toFixed(0) },
-  { title: 'latency p50 / p99 / max', width: 28, value: ({ latency }) => three(latency) },
-  { title: 'a ping p50 / p99 / max', width: 28, value: ({ others }) => three(others) },
-  { title: 'lag p50 / p99 / max', width: 28, value: ({ lag }) => three(lag) },
-  { title: 'memory', width: 8, value: ({ memoryBytes }) => megabytes(memoryBytes) },
+  { title: 'latency 50 / 99% / max', width: 22, value: ({ latency }) => spread(latency) },
+  { title: 'ping 50 / 99% / max', width: 22, value: ({ others }) => spread(others) },
+  { title: 'lag 50 / 99% / max', width: 22, value: ({ lag }) => spread(lag) },
+  { title: 'memory', width: 7, value: ({ memoryBytes }) => megabytes(memoryBytes) },
 ];
 
 /** The pool shall serve at least so many times what the driver in the handler serves, per client. */
@@ -106,7 +105,7 @@ export function verdict([sync, pool, small, ...executors]) {
     `${sync.clients} clients, a query of ${sync.queryMs} ms. The synchronous driver in the handler served ` +
     `${sync.perSecond.toFixed(1)} users/s (one query at a time cannot give more than ${ceiling.toFixed(0)}), ` +
     `the loop was up to ${milliseconds(sync.lag.maxMs)} late, and half of the pings of somebody who needs no database ` +
-    `took ${blocks ? 'more' : 'no more'} than ${milliseconds(sync.others.p50Ms)}. ` +
+    `took ${milliseconds(sync.others.p50Ms)} or ${blocks ? 'more' : 'less'}. ` +
     `pg with ${pool.size} open connections served ${times(ratio(pool))} as many ` +
     `(${ratio(pool) >= poolRatioMin ? 'at least' : 'less than'} the ${poolRatioMin.toFixed(0)} times asked for), ` +
     `the loop was at most ${milliseconds(pool.lag.maxMs)} late. ` +

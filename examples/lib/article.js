@@ -189,6 +189,13 @@ export function milliseconds(ms) {
   if (ms >= 1000) return seconds(ms);
   return `${ms.toFixed(ms < 100 ? 1 : 0)} ms`;
 }
+/** "0.6 / 11 / 16 ms": median, 99th percentile and maximum. */
+export function spread({ p50Ms, p99Ms, maxMs }) {
+  if (maxMs === null) return '-';
+  const [unit, scale] = maxMs < 1000 ? ['ms', 1] : ['s', 1000];
+  const digits = (value) => value.toFixed(unit === 's' ? 2 : value < 10 ? 1 : 0);
+  return `${[p50Ms, p99Ms, maxMs].map((ms) => digits(ms / scale)).join(' / ')} ${unit}`;
+}
 export const megabytes = (bytes) => `${Math.round(bytes / 1e6)} MB`;
 /** "9.7 times". */
 export const times = (ratio) => `${ratio.toFixed(ratio < 20 ? 1 : 0)} times`;

@@ -7,11 +7,11 @@ const EVERY_MS = 10;
 /** Measures from now on, or from `reset()`. */
 export function lagMeter(reactor) {
   let lags = [];
-  let dueMs = performance.now() + EVERY_MS;
-  const wait = () => reactor.setTimer(Math.max(dueMs - performance.now(), 0), tick);
+  let dueMs = reactor.now() + EVERY_MS;
+  const wait = () => reactor.setTimer(Math.max(dueMs - reactor.now(), 0), tick);
   function tick() {
     // A loop that stood still has missed many times: each of them counts, for each could have been somebody's.
-    for (const nowMs = performance.now(); dueMs <= nowMs; dueMs += EVERY_MS) lags.push(nowMs - dueMs);
+    for (const nowMs = reactor.now(); dueMs <= nowMs; dueMs += EVERY_MS) lags.push(nowMs - dueMs);
     wait();
   }
   wait();

@@ -1,8 +1,8 @@
-// The other side of processes.js: node process-main.js LIFELINE_FD MODULE EXPORT JSON.
+// The other side of processes.js: node process-main.js LIFELINE_FD MODULE EXPORT.
 
 import './underloop.js'; // says what to do when nothing has been built
 
-const [lifelineFd, moduleUrl, name, args] = process.argv.slice(2);
+const [lifelineFd, moduleUrl, name] = process.argv.slice(2);
 
 // However the parent ends, even by SIGKILL: a native thread sees its pipe end, also while JavaScript is blocked.
 const { startLifeline } = await import('../../dist/workload/process.js');
@@ -17,10 +17,12 @@ async function answer(id, work) {
   }
 }
 
-let calls = {};
+let calls = {
+  async start(args) {
+    const result = await (await import(moduleUrl))[name](args);
+    if (result?.calls === undefined) return result;
+    ({ calls } = result);
+    return result.ready;
+  },
+};
 process.on('message', ({ id, method, values }) => void answer(id, () => calls[method](...values)));
-await answer(0, async () => {
-  const result = await (await import(moduleUrl))[name](JSON.parse(args));
-  calls = result?.calls ?? {};
-  return result?.calls === undefined ? result : result.ready;
-});

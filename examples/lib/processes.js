@@ -13,7 +13,7 @@ export const LIFELINE_FD = 4;
  * is a server: then `started` resolves to its `ready`, and `call()` calls one of those. `cpu`: what to pin it to, or null.
  */
 export function startProcess(moduleUrl, name, args = {}, { cpu = null } = {}) {
-  const node = [process.execPath, program, String(LIFELINE_FD), moduleUrl, name, JSON.stringify(args)];
+  const node = [process.execPath, program, String(LIFELINE_FD), moduleUrl, name];
   const [command, ...rest] = cpu === null ? node : ['taskset', '-c', String(cpu), ...node];
   // A session of its own: Ctrl-C reaches only us, and it is we who end it.
   const child = spawn(command, rest, {
@@ -42,17 +42,19 @@ export function startProcess(moduleUrl, name, args = {}, { cpu = null } = {}) {
     if (error === undefined) resolve(value);
     else reject(Object.assign(new Error(error.message), error));
   });
-  const started = answer();
-  started.catch(() => {});
+  const call = (method, ...values) => {
+    const id = calls;
+    const called = answer();
+    child.send({ id, method, values }, () => {}); // of a failure its end tells
+    return called;
+  };
+  // The arguments travel by the channel: there may be a password in them, and everybody can read command lines.
+  const started = call('start', args);
+  started.catch(() => {}); // somebody awaits it later
   return {
     pid: child.pid,
     started,
-    call(method, ...values) {
-      const id = calls;
-      const called = answer();
-      child.send({ id, method, values }, () => {}); // of a failure its end tells
-      return called;
-    },
+    call,
     /** At once: one whose thread is blocked hears nothing else. */
     async stop() {
       child.kill('SIGKILL');

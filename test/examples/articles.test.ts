@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPostgres, type DatabaseServer } from '../../examples/lib/postgres-server.js';
+import { connectPostgres } from '../../examples/lib/postgres-sync.js';
 import { redisMissing, startRedis } from '../../examples/lib/redis-server.js';
 import { runProgram, startProgram, type Program } from '../lifecycle/child.js';
 
@@ -245,6 +246,18 @@ describe.runIf(process.platform === 'linux')('nothing is left behind', () => {
     program.child.kill('SIGKILL');
     expect(await program.outcome).toMatchObject({ signal: 'SIGKILL' });
     await until(() => !pids.some(isAlive) && readdirSync(temporary).length === 0);
+  });
+
+  test('nor does SIGKILL leave a process that is blocked in a call which goes on', async () => {
+    const program = startProgram(`${folder}/five-requests.js`, ['--ms', '60000'], { env });
+    const database = connectPostgres(env['DATABASE_URL']!);
+    const calls = "select 1 from pg_stat_activity where state = 'active' and query like 'select pg_sleep%'";
+    await until(() => database.query(calls).rows.length > 0);
+    const pids = [...descendants(program.child.pid!).keys()];
+    program.child.kill('SIGKILL');
+    await until(() => !pids.some(isAlive));
+    expect(database.query(calls).rows).toHaveLength(1);
+    database.close();
   });
 
   test('SIGTERM is exit status 143; a reader that leaves early (| head) is no failure', async () => {

@@ -122,6 +122,16 @@ describe('--fast --json', () => {
       expect(async.waitedMs).toBeGreaterThanOrEqual(async.messages * async.waitMs);
     },
   );
+
+  test.skipIf(missing !== null)(
+    `what is not as the article says is exit status 1: a queue of which one message is read at a time${title}`,
+    async () => {
+      const args = ['--json', '--batch', '1', '--messages', '20', '--ms', '10'];
+      const { code, stdout, stderr } = await runProgram(`${folder}/queue-consumer.js`, args, { env });
+      expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+      expect(JSON.parse(stdout)).toMatchObject({ holds: false });
+    },
+  );
 });
 
 describe('the command line', () => {

@@ -37,6 +37,11 @@ Exit status: 0 all well; 1 something failed, and the report says what; 2 a mista
 for (const make of [compareCommand, stepCommand, traceCommand, tourCommand])
   program.addCommand(make().exitOverride());
 
+// `| head` reads no more: that is no error of ours, and whoever prints has its own way to end.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -18,6 +18,7 @@ interface Flags {
   holds?: number;
   evidence: boolean;
   scenario?: string;
+  register?: boolean;
 }
 
 const onTerminal = (): boolean =>
@@ -35,13 +36,20 @@ async function stepScript(
   signal: AbortSignal,
 ): Promise<Ending> {
   if (!existsSync(script)) throw argumentError('SCRIPT', 'a file that is there', script);
+  // The program's node:net on the reactor, so that it can be held.
+  const imports = flags.register === true ? [new URL('../node/register.js', import.meta.url).href] : [];
   const plainly =
     flags.plain === true || flags.json === true || flags.do !== undefined || flags.holds !== undefined;
   if (!plainly && onTerminal()) {
-    return stepOnScreen(script, args, { signal, ...(flags.evidence && { evidence: screenEvidence }) });
+    return stepOnScreen(script, args, {
+      signal,
+      imports,
+      ...(flags.evidence && { evidence: screenEvidence }),
+    });
   }
   return stepPlainly(script, args, {
     json: flags.json === true,
+    imports,
     evidence: flags.evidence,
     commands: (flags.do ?? '').split(';').filter((command) => command.trim() !== ''),
     holdsMax: flags.holds ?? Infinity,
@@ -90,6 +98,10 @@ export function stepCommand(): Command {
     .addOption(
       new Option('--scenario <name>', 'a lesson in stepping instead of a script').choices(scenarioNames),
     )
+    .option(
+      '--register',
+      "put the program's node:net on the reactor first: for programs that know nothing of underloop",
+    )
     .option('--plain', 'lines instead of a screen')
     .option('--json', 'one JSON object per line: every hold with the whole state')
     .option('--no-evidence', 'leave out what the kernel has: it is read anew at each hold')
@@ -108,6 +120,7 @@ ${lessons}
 Examples:
   $ underloop step examples/echo-reactor.js
   $ underloop step --scenario level-vs-edge
+  $ underloop step --register server.js                 a program on node:net or node:http
   $ underloop step --do 'b ready READABLE; c; s 3' --holds 10 examples/echo-reactor.js --port 0 --clients 1
 
 Exit status: 0 the program ended well, or was ended here; 1 it failed; 2 a mistake in the arguments; 130 interrupted.`,

@@ -24,6 +24,8 @@ export interface PlainOptions {
   readonly input: NodeJS.ReadableStream | null;
   readonly output: NodeJS.WritableStream;
   readonly signal: AbortSignal;
+  /** Modules that the program gets before its own. */
+  readonly imports?: readonly string[];
 }
 
 export interface Ending {
@@ -40,7 +42,7 @@ export async function stepPlainly(
   args: readonly string[],
   options: PlainOptions,
 ): Promise<Ending> {
-  return new PlainRun(new Session(script, args), options).run();
+  return new PlainRun(new Session(script, args, { imports: options.imports ?? [] }), options).run();
 }
 
 /** Events that a free run leaves behind are shown in words only as far as somebody reads them; JSON has them all. */

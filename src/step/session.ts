@@ -27,6 +27,11 @@ export interface SessionEvents {
   ended: [ending: { code: number | null; signal: NodeJS.Signals | null; error: Error | null }];
 }
 
+export interface SessionOptions {
+  readonly input?: 'pipe' | 'inherit' | 'ignore';
+  readonly imports?: readonly string[];
+}
+
 /** One program under control. It ends when this process does. */
 export class Session extends EventEmitter<SessionEvents> {
   /** The last state told while held; null while the program runs, and while it makes a change that it will tell of. */
@@ -42,15 +47,19 @@ export class Session extends EventEmitter<SessionEvents> {
   private readonly outputs: Readable[] = [];
   private readonly control: Duplex | null = null;
 
-  /** `input`: the program's standard input. By default a pipe on which nothing comes: what is typed here are commands. */
+  /**
+   * `input`: the program's standard input. By default a pipe on which nothing comes: what is typed here are commands.
+   * `imports`: modules that the program gets before its own, as `--import` gives them.
+   */
   constructor(
     script: string,
     args: readonly string[],
-    { input = 'pipe' }: { input?: 'pipe' | 'inherit' | 'ignore' } = {},
+    { input = 'pipe', imports = [] }: SessionOptions = {},
   ) {
     super();
     const inside = new URL('./inside.js', import.meta.url);
-    this.child = spawn(process.execPath, ['--import', inside.href, script, ...args], {
+    const loaded = [inside.href, ...imports].flatMap((module) => ['--import', module]);
+    this.child = spawn(process.execPath, [...loaded, script, ...args], {
       stdio: [input, 'pipe', 'pipe', 'pipe', 'pipe'],
       env: { ...process.env, [STEP_ENVIRONMENT]: '1' },
     });

@@ -30,6 +30,8 @@ const SOURCE_CHARACTERS_MAX = 8 * 1024 * 1024;
 export interface ScreenOptions {
   /** Aborted: the program is ended, and the terminal given back. */
   readonly signal: AbortSignal;
+  /** Modules that the program gets before its own. */
+  readonly imports?: readonly string[];
   /** Rows for the interest set and the sockets; by default what the registry believes. */
   readonly evidence?: Evidence;
 }
@@ -75,7 +77,7 @@ class Screen implements Doer {
     this.state.nowMs = this.state.lastWordMs = performance.now();
     this.evidence = options.evidence ?? believedEvidence;
     // The terminal's input is ours: the program gets none.
-    this.session = new Session(script, args, { input: 'ignore' });
+    this.session = new Session(script, args, { input: 'ignore', imports: options.imports ?? [] });
     this.lookTimer = setInterval(() => this.look(), LOOK_MS);
   }
 

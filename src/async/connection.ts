@@ -181,6 +181,7 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
         this.wake = () => {
           this.wake = null;
           forget();
+          this.reactor.observer?.resumed('read');
           resolve();
         };
       });
@@ -238,8 +239,9 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
       const pending: PendingWrite = {
         bytes,
         taken,
-        settle(error) {
+        settle: (error) => {
           forget();
+          this.reactor.observer?.resumed('write');
           if (error === undefined) resolve();
           else reject(error);
         },
@@ -377,7 +379,10 @@ export function connect(reactor: Reactor, options: AsyncConnectOptions): Promise
     if (signal?.aborted === true) throw abortError('connect()', signal);
     const raw = connectRaw<AsyncConnection>(reactor, rest, {
       ...asyncHandlers,
-      open: () => resolve(connection),
+      open() {
+        reactor.observer?.resumed('connect');
+        resolve(connection);
+      },
       close(_, error) {
         connection.finished(error);
         reject(error ?? closedError()); // too late to matter once it was open

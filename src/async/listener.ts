@@ -82,6 +82,7 @@ export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDispo
       await new Promise<void>((resolve, reject) => {
         const wake = (): void => {
           forget();
+          this.raw.reactor.observer?.resumed('accept');
           resolve();
         };
         const forget = onAbort(signal, () => {

@@ -17,13 +17,14 @@ export function sleep(reactor: Reactor, ms: number, options?: AbortOptions): Pro
     checkReactor(reactor);
     const signal = signalOf(options);
     if (signal === undefined) {
-      // No closure of our own: a sleep is a promise, its resolver and a timer.
-      reactor.setTimer(ms, resolve);
+      // No closure of our own, unless somebody listens: a sleep is a promise, its resolver and a timer.
+      reactor.setTimer(ms, reactor.observer === null ? resolve : telling(reactor, resolve));
       return;
     }
     if (signal.aborted) throw abortError('sleep()', signal);
     const timer = reactor.setTimer(ms, () => {
       forget();
+      reactor.observer?.resumed('sleep');
       resolve();
     });
     const forget = onAbort(signal, () => {
@@ -31,6 +32,14 @@ export function sleep(reactor: Reactor, ms: number, options?: AbortOptions): Pro
       reject(abortError('sleep()', signal));
     });
   });
+}
+
+/** What a timer calls where an observer is to hear that a promise was settled. */
+function telling(reactor: Reactor, resolve: () => void): () => void {
+  return function sleep() {
+    reactor.observer?.resumed('sleep');
+    resolve();
+  };
 }
 
 /**

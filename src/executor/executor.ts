@@ -125,6 +125,7 @@ export class Executor implements AsyncDisposable {
           forget();
           this.arrive(() => {
             release();
+            this.reactor.observer?.resumed('runInExecutor');
             if (error === undefined) resolve(value);
             // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- whatever was thrown
             else reject(error);

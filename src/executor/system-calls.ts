@@ -182,8 +182,9 @@ export class SystemCalls implements Source, Disposable {
       this.pending.set(id, {
         syscall,
         context,
-        settle(error, data) {
+        settle: (error, data) => {
           forget();
+          this.reactor.observer?.resumed(syscall);
           if (error !== null) reject(error);
           else resolve(data as ArrayBuffer | string);
         },

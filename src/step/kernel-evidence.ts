@@ -16,6 +16,7 @@ import {
   type DerivedReadiness,
   type DescriptorFacts,
   type InterestEntry,
+  type TcpFigures,
 } from '../probe/index.js';
 import type { BelievedInterest, HeldState } from './protocol.js';
 import type { EvidenceRow } from './screen/evidence.js';
@@ -100,8 +101,20 @@ function row(
     rxBytes: socket === null ? null : valueOf(socket.receiveBytes),
     txBytes: socket === null ? null : valueOf(socket.sendBytes),
     state: socket?.state ?? null,
+    tcp: socket === null ? null : describeTcp(valueOf(socket.tcp)),
     differs: differing.has(fd),
   };
+}
+
+/** `rtt 0.05 ms, window 10, 2 unacknowledged, 0 retransmitted`; tcp_info in tcp(7). */
+function describeTcp(tcp: TcpFigures | null): string | null {
+  if (tcp === null) return null;
+  const { rttMs, congestionWindow, unackedSegments, retransmitsTotal, notSentBytes } = tcp;
+  const unsent = notSentBytes === null ? '' : `, ${String(notSentBytes)} bytes not sent`;
+  return (
+    `rtt ${rttMs.toFixed(2)} ms, window ${String(congestionWindow)}, ${String(unackedSegments)} unacknowledged, ` +
+    `${String(retransmitsTotal)} retransmitted${unsent}`
+  );
 }
 
 /** `readable writable`, `nothing`, and `?` for what cannot be derived. */
@@ -118,9 +131,10 @@ function describeDerived(derived: DerivedReadiness): string {
 /** As lines, for people. */
 export function evidenceLines({ rows, differences, threads, unavailable }: KernelEvidence): string[] {
   const lines = rows.map(
-    ({ fd, description, believed, kernel, derived, differs }) =>
+    ({ fd, description, believed, kernel, derived, tcp, differs }) =>
       `   ${differs ? '!!' : '  '} fd ${String(fd)} ${description}; believed ${believed ?? 'nothing'}; in the kernel ` +
-      `${kernel ?? 'nothing'}; now ${derived ?? '?'}`,
+      `${kernel ?? 'nothing'}; now ${derived ?? '?'}` +
+      (tcp === null ? '' : `; ${tcp}`),
   );
   return [
     ...lines,

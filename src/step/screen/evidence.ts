@@ -19,6 +19,8 @@ export interface EvidenceRow {
   readonly txBytes: number | null;
   /** The state of the socket, such as `ESTABLISHED`; null: not known, or no socket. */
   readonly state: string | null;
+  /** TCP's own figures, in words; null: no TCP socket, or not known. */
+  readonly tcp: string | null;
   /** What is believed and what the kernel has are not the same. */
   readonly differs: boolean;
 }
@@ -45,6 +47,7 @@ export function believedEvidence(held: HeldState): EvidenceFound {
     rxBytes: null,
     txBytes: null,
     state: null,
+    tcp: null,
     differs: false,
   }));
   return { rows, notes: [] };

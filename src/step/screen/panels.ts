@@ -169,7 +169,7 @@ function socketsPanel({ evidence, held }: ScreenState, width: number): PanelView
     },
     ...queue('rx', one.rxBytes),
     ...queue('tx', one.txBytes),
-    { text: ` ${plain(one.description)}`, style: DIM },
+    { text: ` ${plain(one.tcp === null ? one.description : `${one.description}; ${one.tcp}`)}`, style: DIM },
   ]);
   return { title, rows, anchor: 'first' };
 }

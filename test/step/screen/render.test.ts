@@ -135,6 +135,7 @@ describe('evidence', () => {
     rxBytes: null,
     txBytes: null,
     state: null,
+    tcp: null,
     differs: false,
     ...more,
   });
@@ -168,10 +169,11 @@ describe('evidence', () => {
       }),
     );
     const state = heldScreen();
-    state.evidence = [row({ rxBytes: 4096, txBytes: 0, state: 'ESTABLISHED' })];
+    state.evidence = [row({ rxBytes: 4096, txBytes: 0, state: 'ESTABLISHED', tcp: 'rtt 0.05 ms' })];
     const text = render(state, 200, 60).join('\n');
     expect(text).toMatch(/7 ESTABLISHED +rx████▍ 4096 +tx +0/);
     expect(text).toContain('sockets: 1');
+    expect(render(state, 400, 60).join('\n')).toContain('Connection; rtt 0.05 ms');
   });
 });
 

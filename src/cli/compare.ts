@@ -129,7 +129,7 @@ export function compareCommand(): Command {
     .option('--payload <bytes>', 'of each request and reply', whole)
     .option('--depth <n>', 'echo: requests under way per connection', whole)
     .option('--actives <n>', 'idle: connections that speak among the idle', whole)
-    .option('--pool-threads <n>', 'threads of the model pool', whole)
+    .option('--pool-threads <n>', 'threads of the models pool and executor', whole)
     .option('--stack-kib <n>', 'stack of each serving thread (default: what the system gives)', whole)
     .option('--seed <n>', 'of the order of the cells (default: random, and printed)', whole)
     .option('--no-system-calls', 'echo: leave out the pass under strace')

@@ -40,6 +40,11 @@ export function whyUnavailable(contestant: Contestant): string | null {
   return findModel(contestant.model).unavailable();
 }
 
+/** Models that serve on all cores, the client's among them: they are not pinned. */
+export function servesOnAllCores({ model }: Contestant): boolean {
+  return model === 'reactors' || model === 'reactor-processes';
+}
+
 /** The arguments of dist/models/serve.js. */
 export function serverArguments(
   contestant: Contestant,
@@ -50,7 +55,7 @@ export function serverArguments(
   if (contestant.requestsPerConnection > 0) {
     args.push('--requests-per-connection', String(contestant.requestsPerConnection));
   }
-  if (contestant.model === 'pool') args.push('--threads', String(settings.poolThreads));
+  if (['pool', 'executor'].includes(contestant.model)) args.push('--threads', String(settings.poolThreads));
   if (settings.stackKib !== null) args.push('--stack-kib', String(settings.stackKib));
   return args;
 }

@@ -30,7 +30,7 @@ export interface CompareSettings {
   readonly depth: number;
   /** idle: connections among the idle that make requests. */
   readonly actives: number;
-  /** Threads of `pool`. */
+  /** Threads of `pool` and `executor`. */
   readonly poolThreads: number;
   /** Stack of each serving thread; null: the system's default. */
   readonly stackKib: number | null;

@@ -3,7 +3,7 @@
 import type { LoadConfig, LoadProgress, LoadResult } from '../load/config.js';
 import type { Counters } from '../models/model.js';
 import type { Usage } from '../workload/process.js';
-import { serverArguments } from './contestants.js';
+import { serverArguments, servesOnAllCores } from './contestants.js';
 import { Child, program } from './processes.js';
 import type { CellContext } from './workload.js';
 
@@ -25,8 +25,10 @@ export class Stage implements AsyncDisposable {
     private readonly port: number,
   ) {}
 
-  /** The server is pinned to one core; load and upstream, which are no part of what is measured, to another. */
-  static async open({ contestant, settings, pinning, signal }: CellContext): Promise<Stage> {
+  /** The server is pinned to one core, unless its model is one of many; load and upstream, which are no part of what is measured, to another. */
+  static async open({ contestant, settings, pinning, cell, signal }: CellContext): Promise<Stage> {
+    const everywhere = servesOnAllCores(contestant);
+    if (everywhere) cell.notes.push("serves on all cores, the client's among them: judge by server CPU");
     const started: Child[] = [];
     try {
       const upstream = await Child.start(
@@ -41,7 +43,7 @@ export class Stage implements AsyncDisposable {
         `the server (${contestant.label})`,
         program('models/serve.js'),
         serverArguments(contestant, settings, (upstream.ready as Ready).port),
-        pinning.serverCpu,
+        everywhere ? null : pinning.serverCpu,
       );
       started.push(server.child);
       signal.throwIfAborted();

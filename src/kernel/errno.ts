@@ -24,3 +24,4 @@ export const ENOTSUP = -e.ENOTSUP;
 export const EPERM = -e.EPERM;
 export const EPIPE = -e.EPIPE;
 export const ERANGE = -e.ERANGE;
+export const ETIMEDOUT = -e.ETIMEDOUT;

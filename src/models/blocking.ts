@@ -39,9 +39,9 @@ export class BlockingModel implements Model {
   }
 
   // Async, so that a mistake is a rejection here as it is with the other models.
-  async start(workload: Workload, options: ModelOptions = {}): Promise<RunningModel> {
+  async start(workload: Workload, options: ModelOptions = {}): Promise<RunningBlocking> {
     checkStart(this, workload, options);
-    const { fd, address } = listenBlocking(options);
+    const { fd, address } = listenOn(options);
     const handle = binding.blockingStart(
       this.kind,
       fd,
@@ -62,7 +62,8 @@ export class BlockingModel implements Model {
   }
 }
 
-class RunningBlocking implements RunningModel {
+/** Threads in this very process: their counters are there to be read. */
+export class RunningBlocking implements RunningModel {
   /** In the order of Count() in native/blocking/exports.cc. */
   private readonly numbers = new Float64Array(8);
   private stopped = false;
@@ -88,7 +89,8 @@ class RunningBlocking implements RunningModel {
   }
 }
 
-function listenBlocking(options: ModelOptions): { fd: number; address: SocketAddress } {
+/** A listening socket as all of these models have it. Throws a `SystemError` (EADDRINUSE). */
+export function listenOn(options: ModelOptions): { fd: number; address: SocketAddress } {
   const wanted = checkAddress('options', options.host ?? '127.0.0.1', options.port ?? 0);
   const fd = kernel.socket(wanted.family);
   if (fd < 0) throw new SystemError('socket', fd);

@@ -17,12 +17,14 @@ export interface ModelOptions {
   port?: number;
   /** Connections that the kernel queues until they are accepted; it cuts this to net.core.somaxconn. */
   backlog?: number;
-  /** `pool`: how many threads serve. */
+  /** `pool`, `executor`: how many threads serve. `reactors`: how many reactors; one per core unless given. */
   threads?: number;
   /** Blocking models: the stack of each serving thread; the system's default unless given. */
   stackKib?: number;
   /** `pool`: connections that may wait for a thread. */
   queueMax?: number;
+  /** Models on a loop: several servers share the port, as `reactors` does; SO_REUSEPORT. */
+  reusePort?: boolean;
 }
 
 /** All are whole numbers; those of connections and threads say how it is now, the others count from the start. */
@@ -47,7 +49,8 @@ export interface Counters {
 /** A model that is serving. */
 export interface RunningModel {
   readonly address: SocketAddress;
-  counters(): Counters;
+  /** A promise where other threads or processes serve and must be asked. */
+  counters(): Counters | Promise<Counters>;
   /** Closes everything. When it has resolved no thread, connection or listening socket of it is left. Idempotent. */
   stop(): Promise<void>;
 }

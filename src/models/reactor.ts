@@ -1,11 +1,12 @@
 // The models that are our reactor: one thread, one loop, on each of the pollers.
 
+import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import type { Connection } from '../net/connection.js';
 import { listen } from '../net/listener.js';
 import type { PollerKind, Trigger } from '../poller/poller.js';
 import { Reactor } from '../reactor/reactor.js';
-import { Handler, WRITE_QUEUE_BYTES, type Session } from '../workload/handler.js';
+import { Handler, WRITE_QUEUE_BYTES, type Session, type UpstreamCalls } from '../workload/handler.js';
 import { ReactorCalls } from '../workload/upstream-calls.js';
 import { checkStart } from './checks.js';
 import {
@@ -17,6 +18,20 @@ import {
   type Workload,
 } from './model.js';
 
+/** A server's way to its upstream, for as long as the server lives. */
+export interface ServerCalls extends UpstreamCalls {
+  close(): void | Promise<void>;
+}
+
+/** What a variant of the reactor does in its own way. */
+export interface ReactorVariant {
+  readonly summary?: string;
+  /** Whose poller it waits on; the real kernel unless given. */
+  readonly kernel?: Kernel;
+  /** How its handlers wait on the upstream; over a connection of the reactor unless given. */
+  readonly calls?: (reactor: Reactor, workload: Workload, options: ModelOptions) => ServerCalls;
+}
+
 export class ReactorModel implements Model {
   readonly summary: string;
 
@@ -24,21 +39,26 @@ export class ReactorModel implements Model {
     readonly name: string,
     private readonly poller: PollerKind,
     private readonly trigger: Trigger,
+    private readonly variant: ReactorVariant = {},
   ) {
-    this.summary = `the reactor on ${poller}${trigger === 'edge' ? ', edge-triggered' : ''}: one thread`;
+    const edge = trigger === 'edge' ? ', edge-triggered' : '';
+    this.summary = variant.summary ?? `the reactor on ${poller}${edge}: one thread`;
   }
 
   unavailable(): string | null {
-    const { pollerKinds } = nativeKernel;
+    const { pollerKinds } = this.variant.kernel ?? nativeKernel;
     if (pollerKinds.includes(this.poller)) return null;
     return `this system, or this build, has no ${this.poller}; it has ${pollerKinds.join(', ')}`;
   }
 
   async start(workload: Workload, options: ModelOptions = {}): Promise<RunningModel> {
     checkStart(this, workload, options);
-    const reactor = new Reactor({ poller: this.poller });
+    const { kernel = nativeKernel, calls } = this.variant;
+    const reactor = new Reactor({ poller: this.poller, kernel });
     try {
-      const running = new RunningReactor(reactor, this.trigger, workload, options);
+      const upstream =
+        calls?.(reactor, workload, options) ?? new ReactorCalls(reactor, workload.upstreamPort);
+      const running = new RunningReactor(reactor, this.trigger, upstream, workload, options);
       // Another reactor of this thread may forbid it (ERR_NOT_NESTABLE): then run() has failed already.
       await Promise.race([running.finished, Promise.resolve()]);
       return running;
@@ -53,17 +73,16 @@ class RunningReactor implements RunningModel {
   readonly address;
   private readonly handler: Handler;
   private readonly listener;
-  private readonly calls;
   readonly finished: Promise<void>;
   private acceptErrors = 0;
 
   constructor(
     private readonly reactor: Reactor,
     trigger: Trigger,
+    private readonly calls: ServerCalls,
     workload: Workload,
     options: ModelOptions,
   ) {
-    this.calls = new ReactorCalls(reactor, workload.upstreamPort);
     const ground = {
       later(delayMs: number, callback: () => void): () => void {
         const timer = reactor.setTimer(delayMs, callback).unref();
@@ -81,6 +100,7 @@ class RunningReactor implements RunningModel {
         port: options.port ?? 0,
         backlog: options.backlog ?? BACKLOG,
         noDelay: true,
+        reusePort: options.reusePort ?? false,
         trigger,
         writeQueueBytesMax: WRITE_QUEUE_BYTES,
       },
@@ -112,8 +132,9 @@ class RunningReactor implements RunningModel {
   }
 
   async stop(): Promise<void> {
-    this.calls.close();
+    const closed = this.calls.close();
     this.reactor.close();
     await this.finished;
+    await closed;
   }
 }

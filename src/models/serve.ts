@@ -14,6 +14,7 @@ const options = [
   'requests-per-connection',
   'backlog',
   'queue',
+  'reuse-port',
 ];
 
 await runProcess(options, async (flags) => {
@@ -24,6 +25,7 @@ await runProcess(options, async (flags) => {
   const threads = flags.integer('threads', 1, 32_768);
   const stackKib = flags.integer('stack-kib', 64, 1024 * 1024);
   const queueMax = flags.integer('queue', 0, 1024 * 1024);
+  const reusePort = flags.integer('reuse-port', 0, 1);
   const backlog = flags.integer('backlog', 1, 65_535);
   const running = await model.start(
     {
@@ -36,6 +38,7 @@ await runProcess(options, async (flags) => {
       ...(threads !== undefined && { threads }),
       ...(stackKib !== undefined && { stackKib }),
       ...(queueMax !== undefined && { queueMax }),
+      ...(reusePort !== undefined && { reusePort: reusePort === 1 }),
       ...(backlog !== undefined && { backlog }),
     },
   );

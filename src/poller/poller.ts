@@ -1,7 +1,10 @@
 // The poller contract: interest, readiness, trigger and capability flags, shared by every mechanism and by the kernels.
 
-/** The mechanisms a poller can stand on. `scripted` is the in-memory one of `underloop/testing`. */
-export type PollerKind = 'epoll' | 'kqueue' | 'poll' | 'select' | 'scripted';
+/**
+ * The mechanisms a poller can stand on. `scripted` is the in-memory one of `underloop/testing`; `spin` asks nobody and
+ * says that all is ready, for the model of that name.
+ */
+export type PollerKind = 'epoll' | 'kqueue' | 'poll' | 'select' | 'scripted' | 'spin';
 
 /**
  * Interest (what is asked for) and readiness (what the kernel reported) share their bits, so that

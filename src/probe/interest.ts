@@ -238,6 +238,8 @@ export function readPollerInterest(
       return unavailable(
         `${poller.kind} keeps no list in the kernel: each wait hands over the whole of it, which lives in this process`,
       );
+    case 'spin':
+      return unavailable('spin has no list: it asks nobody, and takes all for ready');
     case 'scripted':
       return unavailable('the scripted poller is in no kernel');
   }

@@ -63,6 +63,8 @@ export interface Waiter {
 
 /** The handler's way to the upstream. */
 export interface UpstreamCalls {
+  /** The call itself waits, with the thread: see {@link Work}. */
+  readonly blocks?: boolean;
   /** False: it cannot even be asked. */
   call(waiter: Waiter, waitMs: number): boolean;
 }
@@ -78,11 +80,13 @@ export class WorkloadCounters {
 export interface HandlerOptions {
   /** Ends each connection after so many requests; 0: never. */
   requestsPerConnection: number;
+  /** Where it counts; counters of its own unless given. */
+  counters?: WorkloadCounters;
 }
 
 /** What all connections of one server share: its upstream, counters, and the place where replies are put together. */
 export class Handler {
-  readonly counters = new WorkloadCounters();
+  readonly counters: WorkloadCounters;
   readonly thread = binding.threadId();
   readonly replies = new Replies();
 
@@ -90,7 +94,9 @@ export class Handler {
     readonly ground: Ground,
     readonly upstream: UpstreamCalls,
     readonly options: HandlerOptions,
-  ) {}
+  ) {
+    this.counters = options.counters ?? new WorkloadCounters();
+  }
 
   /** One client. Made when it first says something: an idle connection has none. */
   session(wire: Wire): Session {
@@ -194,8 +200,11 @@ export class Session {
     this.inFlightBytes += work.payload.length;
     burn(cpuUs >>> 1);
     work.waitStartedNs = binding.monotonicNs();
-    const asked = this.handler.upstream.call(work, waitMs);
-    work.pause();
+    const { upstream } = this.handler;
+    // The wait is accounted by its own stamps. A call that blocks must not be counted twice, as run delay as well.
+    if (upstream.blocks === true) work.pause();
+    const asked = upstream.call(work, waitMs);
+    if (upstream.blocks !== true) work.pause();
     if (!asked) this.waitOver(work, false);
   }
 

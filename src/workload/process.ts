@@ -52,8 +52,8 @@ export class Flags {
 export interface Running {
   /** What the line that says "ready" tells, beside the pid. */
   readonly ready: Readonly<Record<string, unknown>>;
-  /** The answer to the command `counters`. */
-  counters(): object;
+  /** The answer to the command `counters`. `usage` in it is that of further processes, and is added to this one's. */
+  counters(): object | Promise<object>;
   stop(): void | Promise<void>;
 }
 
@@ -100,13 +100,16 @@ export interface Usage {
   involuntarySwitches: number;
 }
 
-function usage(): Usage {
+const NOTHING_USED: Usage = { atNs: 0, cpuUs: 0, voluntarySwitches: 0, involuntarySwitches: 0 };
+
+/** This process's, and with it that of the processes which serve for it. */
+function usageWith(others: Usage = NOTHING_USED): Usage {
   const used = process.resourceUsage();
   return {
     atNs: binding.monotonicNs(),
-    cpuUs: used.userCPUTime + used.systemCPUTime,
-    voluntarySwitches: used.voluntaryContextSwitches,
-    involuntarySwitches: used.involuntaryContextSwitches,
+    cpuUs: used.userCPUTime + used.systemCPUTime + others.cpuUs,
+    voluntarySwitches: used.voluntaryContextSwitches + others.voluntarySwitches,
+    involuntarySwitches: used.involuntaryContextSwitches + others.involuntarySwitches,
   };
 }
 
@@ -123,9 +126,13 @@ function serve(running: Running): void {
   process.once('SIGINT', () => void stop());
   // A parent that has gone without a word: nobody reads what is printed.
   process.stdout.on('error', () => void stop());
+  const answer = async (): Promise<void> => {
+    const { usage, ...counters } = (await running.counters()) as { usage?: Usage };
+    print({ ...counters, usage: usageWith(usage) });
+  };
   createInterface({ input: process.stdin })
     .on('line', (line) => {
-      if (line.trim() === 'counters') print({ ...running.counters(), usage: usage() });
+      if (line.trim() === 'counters') void answer();
       else if (line.trim() !== '') print({ error: `unknown command: ${line.slice(0, 60)}` });
     })
     .on('close', () => void stop());

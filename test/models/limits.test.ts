@@ -106,7 +106,7 @@ describe('pool', () => {
     third!.send(request(3));
     const [fourth] = await open(port);
     expect(await fourth!.over()).toEqual([]);
-    expect(running.counters()).toMatchObject({
+    expect(await running.counters()).toMatchObject({
       accepted: 4,
       connections: 3,
       serving: 1,
@@ -153,7 +153,7 @@ it('sequential serves the second client only when the first has gone', async () 
   second!.send(request(2));
   await first!.ask(request(3));
   expect(second!.replies).toHaveLength(0);
-  expect(running.counters()).toMatchObject({ accepted: 1, connections: 1, threads: 1 });
+  expect(await running.counters()).toMatchObject({ accepted: 1, connections: 1, threads: 1 });
   first!.close();
   expect((await second!.answers(1)).map(({ id }) => id)).toEqual([2]);
   await running.stop();

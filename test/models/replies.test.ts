@@ -1,11 +1,12 @@
 // Every model answers the same recorded bytes with the same bytes, stamps aside: good frames, cut ones and wrong ones.
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningModel } from '../../src/models/model.js';
 import { models } from '../../src/models/models.js';
 import { STATUS_REASONS } from '../../src/workload/frames.js';
 import { Client, fields, request, type Reply } from './client.js';
 import { ServerProcess } from './process.js';
+import { startModel } from './start.js';
 
 const MIB = 1024 * 1024;
 const text = (value: string): Buffer => Buffer.from(value);
@@ -240,28 +241,31 @@ describe.each(models.map((model) => [model.name, model] as const))('%s', (_, mod
   const reason = model.unavailable();
   let running: RunningModel;
 
-  beforeEach(async (context) => {
-    if (reason !== null) context.skip(reason);
-    running = await model.start(
-      { upstreamPort: upstream.ready.port, requestsPerConnection: 0 },
-      { threads: 2 },
-    );
+  // One server for all exchanges: some start processes and threads, and none may remember what others have sent.
+  beforeAll(async () => {
+    if (reason !== null) return;
+    const workload = { upstreamPort: upstream.ready.port, requestsPerConnection: 0 };
+    running = await startModel(model, workload, { threads: 2 });
   });
-  afterEach(() => running?.stop());
+  beforeEach((context) => {
+    if (reason !== null) context.skip(reason);
+  });
+  afterAll(() => running?.stop());
 
   it.each(recorded.map((one) => [one.name, one] as const))(
     'answers as all others do: %s',
     async (_, exchange) => {
+      const before = await running.counters();
       const got = await play(running.address.port, exchange);
       expect(got.map((bytes) => bytes.length)).toEqual(
         exchange.replies.map((reply) => expected(reply).length),
       );
       got.forEach((bytes, i) => expect(bytes.equals(expected(exchange.replies[i]!))).toBe(true));
 
-      const { errors, served } = running.counters();
+      const { errors, served } = await running.counters();
       const bad = exchange.replies.filter(([, status]) => status !== 0).length;
-      expect(errors).toBe(bad);
-      expect(served).toBe(exchange.replies.length - bad + (exchange.closes === true ? 0 : 1));
+      expect(errors - before.errors).toBe(bad);
+      expect(served - before.served).toBe(exchange.replies.length - bad + (exchange.closes === true ? 0 : 1));
       // Whatever came, the server lives.
       const next = await Client.open(running.address.port);
       expect((await next.ask(request(1, { payload: text('alive') }))).payload.toString()).toBe('alive');
@@ -292,7 +296,8 @@ describe.each(models.map((model) => [model.name, model] as const))('%s', (_, mod
 
   it('ends a connection after as many requests as it is told to', async () => {
     await running.stop();
-    running = await model.start(
+    running = await startModel(
+      model,
       { upstreamPort: upstream.ready.port, requestsPerConnection: 2 },
       { threads: 2 },
     );
@@ -304,6 +309,6 @@ describe.each(models.map((model) => [model.name, model] as const))('%s', (_, mod
       expect(client.error).toBeNull();
       client.close();
     }
-    expect(running.counters()).toMatchObject({ accepted: 3, served: 6, errors: 0, refused: 0 });
+    expect(await running.counters()).toMatchObject({ accepted: 3, served: 6, errors: 0, refused: 0 });
   });
 });

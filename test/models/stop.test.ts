@@ -2,8 +2,7 @@
 
 import { connect as connectSocket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BlockingModel, POOL, SEQUENTIAL, THREADS } from '../../src/models/blocking.js';
-import type { RunningModel } from '../../src/models/model.js';
+import { BlockingModel, POOL, SEQUENTIAL, THREADS, type RunningBlocking } from '../../src/models/blocking.js';
 import { Client, request } from './client.js';
 import { threadsNamed } from './process.js';
 import { HeldUpstream } from './upstream.js';
@@ -21,7 +20,7 @@ afterEach(async () => {
   await upstream.die();
 });
 
-async function open(running: RunningModel, count: number): Promise<Client[]> {
+async function open(running: RunningBlocking, count: number): Promise<Client[]> {
   const opened = await Promise.all(Array.from({ length: count }, () => Client.open(running.address.port)));
   clients.push(...opened);
   return opened;
@@ -34,7 +33,7 @@ async function until(done: () => boolean): Promise<void> {
   }
 }
 /** Stops, and sees that nothing is left. */
-async function stop(running: RunningModel, what: string): Promise<void> {
+async function stop(running: RunningBlocking, what: string): Promise<void> {
   const startMs = performance.now();
   const stopped = running.stop();
   const tookMs = performance.now() - startMs; // it blocks: see how long
@@ -52,7 +51,7 @@ describe.each([
   ['shutdown', false],
   ['a pipe, as on other systems', true],
 ])('waking accept by %s', (_, wakeByPipe) => {
-  const start = (kind: number, threads = 1): Promise<RunningModel> =>
+  const start = (kind: number, threads = 1): Promise<RunningBlocking> =>
     new BlockingModel('model', '', kind, wakeByPipe).start(
       { upstreamPort: upstream.port, requestsPerConnection: 0 },
       { threads },
@@ -89,7 +88,7 @@ describe.each([
 });
 
 describe('stop() wakes', () => {
-  const start = (kind: number): Promise<RunningModel> =>
+  const start = (kind: number): Promise<RunningBlocking> =>
     new BlockingModel('model', '', kind).start(
       { upstreamPort: upstream.port, requestsPerConnection: 0 },
       { threads: 8 },

@@ -5,6 +5,7 @@ import type { RunningModel } from '../../src/models/model.js';
 import { models } from '../../src/models/models.js';
 import { STATUS_REASONS } from '../../src/workload/frames.js';
 import { Client, request } from './client.js';
+import { startModel } from './start.js';
 import { HeldUpstream } from './upstream.js';
 
 describe.each(models.map((model) => [model.name, model] as const))('%s', (_, model) => {
@@ -16,7 +17,11 @@ describe.each(models.map((model) => [model.name, model] as const))('%s', (_, mod
   beforeEach(async (context) => {
     if (reason !== null) context.skip(reason);
     upstream = await HeldUpstream.open();
-    running = await model.start({ upstreamPort: upstream.port, requestsPerConnection: 0 }, { threads: 4 });
+    running = await startModel(
+      model,
+      { upstreamPort: upstream.port, requestsPerConnection: 0 },
+      { threads: 4 },
+    );
     client = await Client.open(running.address.port);
   });
   afterEach(async () => {
@@ -38,7 +43,7 @@ describe.each(models.map((model) => [model.name, model] as const))('%s', (_, mod
     expect(await client.ask(request(2, { payload: Buffer.from('ok') }))).toMatchObject({ id: 2, status: 0 });
     // Nobody listens there now.
     expect(await client.ask(request(3, { waitMs: 1 }))).toMatchObject({ id: 3, ...failed });
-    expect(running.counters()).toMatchObject({ served: 1, errors: 2, connections: 1 });
+    expect(await running.counters()).toMatchObject({ served: 1, errors: 2, connections: 1 });
   });
 
   it('that comes back is used again', async () => {
@@ -80,7 +85,7 @@ describe('with no upstream at all', () => {
     '%s answers with status 5',
     async (_, model) => {
       if (model.unavailable() !== null) return;
-      const running = await model.start({ upstreamPort: 0, requestsPerConnection: 0 });
+      const running = await startModel(model, { upstreamPort: 0, requestsPerConnection: 0 });
       const client = await Client.open(running.address.port);
       expect((await client.ask(request(1, { waitMs: 1, cpuUs: 10 }))).status).toBe(5);
       client.close();

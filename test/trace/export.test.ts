@@ -151,6 +151,7 @@ describe('jsonl', () => {
       select: 'readfds',
       kqueue: 'EVFILT_READ',
       scripted: '',
+      spin: '',
     };
     expect(await exported('jsonl')).toContain(`"flags":"${names[kind]}`);
   });

@@ -16,7 +16,7 @@ import {
 } from '../compare/index.js';
 import { argumentError } from '../errors.js';
 import { EXIT, interruptible } from './exit.js';
-import { duration, list, microseconds, whole } from './parse.js';
+import { duration, list, microseconds, whole, wholes } from './parse.js';
 import { Progress } from './progress.js';
 
 interface Flags {
@@ -30,6 +30,7 @@ interface Flags {
   payload?: number;
   depth?: number;
   actives?: number;
+  points?: number[];
   poolThreads?: number;
   stackKib?: number;
   seed?: number;
@@ -40,13 +41,15 @@ interface Flags {
 }
 
 function optionsOf(flags: Flags): CompareOptions {
-  const { models, connections, rounds, depth, actives, poolThreads, stackKib, seed, systemCalls } = flags;
+  const { models, connections, rounds, depth, actives, points, poolThreads, stackKib, seed, systemCalls } =
+    flags;
   return {
     models,
     connections,
     rounds,
     depth,
     actives,
+    points,
     poolThreads,
     stackKib,
     seed,
@@ -112,7 +115,7 @@ async function run(workload: WorkloadName, flags: Flags): Promise<void> {
 }
 
 export function compareCommand(): Command {
-  const names = WORKLOADS.map((name) => `  ${name.padEnd(6)} ${workloads[name].summary}`).join('\n');
+  const names = WORKLOADS.map((name) => `  ${name.padEnd(8)} ${workloads[name].summary}`).join('\n');
   return new Command('compare')
     .summary('one workload, several models, measured in turns')
     .description(
@@ -123,12 +126,13 @@ export function compareCommand(): Command {
     .option('--connections <n>', 'connections; wait: requests', whole)
     .option('--rounds <n>', 'how often each model has its turn; an interval needs 6', whole)
     .option('--duration <time>', 'the measured window of each cell, as 2s or 500ms', duration)
-    .option('--warm-up <time>', 'echo: before the window', duration)
+    .option('--warm-up <time>', 'before the window', duration)
     .option('--wait <time>', 'each request waits so long on the upstream', duration)
     .option('--cpu <time>', 'each request burns so much CPU in the server, as 2ms or 500us', microseconds)
     .option('--payload <bytes>', 'of each request and reply', whole)
     .option('--depth <n>', 'echo: requests under way per connection', whole)
-    .option('--actives <n>', 'idle: connections that speak among the idle', whole)
+    .option('--actives <n>', 'idle, active: connections that speak among the idle; slow: slow ones', whole)
+    .option('--points <list>', 'active: idle connections; cpu: us of work; saturate: % of N / wait', wholes)
     .option('--pool-threads <n>', 'threads of the models pool and executor', whole)
     .option('--stack-kib <n>', 'stack of each serving thread (default: what the system gives)', whole)
     .option('--seed <n>', 'of the order of the cells (default: random, and printed)', whole)
@@ -152,6 +156,7 @@ Examples:
   $ underloop compare wait                              5 requests that wait 2 s, on one core
   $ underloop compare wait --connections 1000 --models threads,epoll
   $ underloop compare echo --connections 64 --rounds 12 --json echo.json --csv echo.csv
+  $ underloop compare saturate --pool-threads 8 --wait 50ms
   $ underloop compare echo --models epoll,epoll         what chance alone does
 
 Everything runs over loopback, each server, upstream and load in a process of its own, and none is left behind.

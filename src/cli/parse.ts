@@ -28,3 +28,8 @@ export function list(text: string): string[] {
     .map((part) => part.trim())
     .filter((part) => part !== '');
 }
+
+/** Whole numbers with commas between them. */
+export function wholes(text: string): number[] {
+  return list(text).map(whole);
+}

@@ -8,7 +8,17 @@ export const REPORT_SCHEMA = 'underloop.compare';
 /** Counts up when a field changes its meaning or goes away; new fields may come without. */
 export const REPORT_VERSION = 1;
 
-export const WORKLOADS = ['idle', 'wait', 'echo'] as const;
+export const WORKLOADS = [
+  'idle',
+  'wait',
+  'echo',
+  'active',
+  'churn',
+  'cpu',
+  'mixed',
+  'saturate',
+  'slow',
+] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 
 /** What was asked for, with the defaults filled in. */
@@ -28,7 +38,9 @@ export interface CompareSettings {
   readonly payloadBytes: number;
   /** Requests under way per connection. */
   readonly depth: number;
-  /** idle: connections among the idle that make requests. */
+  /** active: idle connections; cpu: microseconds of work; saturate: percent of N / wait. The others have none. */
+  readonly points: readonly number[];
+  /** idle, active: connections among the idle that make requests; slow: those that are slow. */
   readonly actives: number;
   /** Threads of `pool` and `executor`. */
   readonly poolThreads: number;
@@ -53,7 +65,17 @@ export interface Contestant {
 export interface FigureInfo {
   readonly title: string;
   readonly unit:
-    'bytes' | 'bytes/connection' | 'count' | 'ms' | 'us' | 'ns' | 'share' | '1/s' | '1/request' | 's/million';
+    | 'ratio'
+    | 'bytes'
+    | 'bytes/connection'
+    | 'count'
+    | 'ms'
+    | 'us'
+    | 'ns'
+    | 'share'
+    | '1/s'
+    | '1/request'
+    | 's/million';
   readonly source: string;
 }
 

@@ -12,7 +12,7 @@ import {
 } from './report.js';
 import { readSettings, runnable, withinLimits, type CompareOptions } from './settings.js';
 import { seededRandom, shuffled, summarise, type Summary } from './statistics.js';
-import type { CellContext } from './workload.js';
+import { figuresOf, type CellContext } from './workload.js';
 import { workloads } from './workloads.js';
 
 /** How far a comparison is. `step` changes often; `cell` comes once for each cell that is over. */
@@ -53,7 +53,7 @@ export async function compare(
     pinning: choosePinning(),
     notices,
     contestants,
-    figures: workloads[workload].figures,
+    figures: figuresOf(workloads[workload], settings),
     cells: [],
     summaries: {},
     verdict: [],

@@ -18,6 +18,7 @@ const REQUESTS_MAX = 100_000;
 /** Requests under way at once that a load generator keeps a table of. */
 const OUTSTANDING_MAX = 2 ** 22;
 const ROUNDS_MAX = 1000;
+const POINT_MAX = CONNECTIONS_MAX;
 const DURATION_MS_MAX = 600_000;
 
 const common: Omit<CompareSettings, 'workload' | 'models' | 'connections' | 'seed'> = {
@@ -28,6 +29,7 @@ const common: Omit<CompareSettings, 'workload' | 'models' | 'connections' | 'see
   cpuUs: 0,
   payloadBytes: 64,
   depth: 1,
+  points: [],
   actives: 0,
   poolThreads: 40,
   stackKib: null,
@@ -56,11 +58,18 @@ export function readSettings(workload: WorkloadName, options: CompareOptions): C
   checkInteger('--depth', settings.depth, 1, 65_536);
   checkInteger('--actives', settings.actives, 0, CONNECTIONS_MAX);
   checkInteger('--pool-threads', settings.poolThreads, 1, 32_768);
+  for (const point of settings.points) checkInteger('--points', point, 0, POINT_MAX);
+  if (settings.points.length === 0 && (workload === 'cpu' || workload === 'saturate'))
+    throw argumentError('--points', 'at least one', settings.points);
+  if (workload === 'saturate') {
+    if (Math.min(...settings.points) < 1)
+      throw argumentError('--points', 'percentages above 0', settings.points);
+  }
   if (settings.stackKib !== null) checkInteger('--stack-kib', settings.stackKib, 64, 1024 * 1024);
   for (const [name, value, lowest, highest] of [
     ['--duration', settings.durationMs, 100, DURATION_MS_MAX],
     ['--warm-up', settings.warmUpMs, 0, DURATION_MS_MAX],
-    ['--wait', settings.waitMs, workload === 'wait' ? 1 : 0, WAIT_MS_MAX],
+    ['--wait', settings.waitMs, workload === 'wait' || workload === 'saturate' ? 1 : 0, WAIT_MS_MAX],
   ] as const) {
     checkMs(name, value);
     if (value < lowest || value > highest)

@@ -1,9 +1,10 @@
-// The processes of one cell: upstream, server and load generator, and what is asked of them.
+// The processes of one cell: upstream, server and load generators, and what is asked of them.
 
 import type { LoadConfig, LoadProgress, LoadResult } from '../load/config.js';
 import type { Counters } from '../models/model.js';
 import type { Usage } from '../workload/process.js';
 import { serverArguments, servesOnAllCores } from './contestants.js';
+import { LoadProcess } from './load-process.js';
 import { Child, program } from './processes.js';
 import type { CellContext } from './workload.js';
 
@@ -18,18 +19,20 @@ interface Ready {
 
 /** One server under load, with its upstream. Everything is its own process; {@link close} ends them all. */
 export class Stage implements AsyncDisposable {
+  private readonly generators: LoadProcess[] = [];
+
   private constructor(
     readonly upstream: Child,
     readonly server: Child,
-    readonly generator: Child,
     private readonly port: number,
+    private readonly clientCpu: number | null,
   ) {}
 
   /** The server is pinned to one core, unless its model is one of many; load and upstream, which are no part of what is measured, to another. */
   static async open({ contestant, settings, pinning, cell, signal }: CellContext): Promise<Stage> {
     const everywhere = servesOnAllCores(contestant);
     if (everywhere) cell.notes.push("serves on all cores, the client's among them: judge by server CPU");
-    const started: Child[] = [];
+    const started: { stop(): Promise<void> }[] = [];
     try {
       const upstream = await Child.start(
         'the upstream',
@@ -47,56 +50,47 @@ export class Stage implements AsyncDisposable {
       );
       started.push(server.child);
       signal.throwIfAborted();
-      const generator = await Child.start(
-        'the load generator',
-        program('load/generate.js'),
-        [],
-        pinning.clientCpu,
-      );
-      started.push(generator.child);
+      const { clientCpu } = pinning;
+      const stage = new Stage(upstream.child, server.child, (server.ready as Ready).port, clientCpu);
+      started.push(await stage.generator());
       signal.throwIfAborted();
-      return new Stage(upstream.child, server.child, generator.child, (server.ready as Ready).port);
+      return stage;
     } catch (error) {
       await Promise.all(started.map((child) => child.stop()));
       throw error;
     }
   }
 
+  /** One more load generator: each is given one load. */
+  async generator(): Promise<LoadProcess> {
+    const generator = await LoadProcess.start(this.port, this.clientCpu, () => this.checkAlive());
+    this.generators.push(generator);
+    return generator;
+  }
+
   get pids(): number[] {
-    return [this.upstream.pid, this.server.pid, this.generator.pid];
+    return [this.upstream.pid, this.server.pid, ...this.generators.map(({ pid }) => pid)];
   }
 
-  /** Gives the generator its load. Its lines come from {@link progress} and {@link result}. */
+  // ---- The first generator, which most workloads do with -------------------------------------------------------
+
+  get first(): LoadProcess {
+    return this.generators[0];
+  }
   load(config: Omit<LoadConfig, 'port'>): void {
-    this.generator.send(JSON.stringify({ port: this.port, ...config }));
+    this.first.load(config);
   }
-
-  /** The word that a load with `startOnLine` waits for. */
   start(): void {
-    this.generator.send('start');
+    this.first.start();
+  }
+  phase(phases: readonly LoadProgress['phase'][], timeoutMs: number): Promise<LoadProgress> {
+    return this.first.phase(phases, timeoutMs);
+  }
+  result(timeoutMs: number): Promise<LoadResult> {
+    return this.first.result(timeoutMs);
   }
 
-  /** Reads progress until the phase is one of these. A run that ends before is an error, with its reason. */
-  async phase(phases: readonly LoadProgress['phase'][], timeoutMs: number): Promise<LoadProgress> {
-    for (;;) {
-      const line = (await this.generator.next(timeoutMs)) as LoadProgress | LoadResult;
-      if (line.type === 'result') {
-        await this.checkAlive(); // the reason behind it, where a dead server is one
-        throw new Error(`the load ended early: ${line.failure ?? line.ended}`);
-      }
-      if (phases.includes(line.phase)) return line;
-    }
-  }
-
-  /** The generator's report. `timeoutMs` is for each line: progress counts as a sign of life. */
-  async result(timeoutMs: number): Promise<LoadResult> {
-    for (;;) {
-      const line = (await this.generator.next(timeoutMs)) as
-        LoadProgress | LoadResult | { type: 'error'; message: string };
-      if (line.type === 'result') return line;
-      if (line.type === 'error') throw new Error(`the load generator: ${line.message}`);
-    }
-  }
+  // ---- The server ----------------------------------------------------------------------------------------------
 
   async counters(): Promise<ServerCounters> {
     this.server.send('counters');
@@ -112,7 +106,7 @@ export class Stage implements AsyncDisposable {
 
   /** The load first, for a server with ten thousand clients has more to do at its end than one with none. */
   async close(): Promise<void> {
-    await this.generator.stop();
+    await Promise.all(this.generators.map((generator) => generator.stop()));
     await Promise.all([this.server.stop(), this.upstream.stop()]);
   }
   async [Symbol.asyncDispose](): Promise<void> {

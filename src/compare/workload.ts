@@ -19,12 +19,14 @@ export interface CellContext {
   readonly step: (text: string) => void;
 }
 
+export type Figures = Readonly<Record<string, FigureInfo>>;
+
 export interface ComparedWorkload {
   readonly summary: string;
   readonly defaults: Partial<CompareSettings>;
   /** Defaults that depend on what was asked for, which is not checked yet. */
   readonly derived?: (asked: CompareSettings) => Partial<CompareSettings>;
-  readonly figures: Readonly<Record<string, FigureInfo>>;
+  readonly figures: Figures | ((settings: CompareSettings) => Figures);
   /** Runs one model once. Throws with the reason when there is nothing to show. */
   readonly run: (context: CellContext) => Promise<void>;
   /** Once per contestant after the rounds: what cannot be measured beside the rest. */
@@ -44,4 +46,9 @@ export function put(cell: Cell, name: string, figure: Figure, scale = 1): void {
 /** Rejects at once when the comparison is interrupted: a window may be minutes long. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal });
+}
+
+/** The figures of a workload with these settings. */
+export function figuresOf({ figures }: ComparedWorkload, settings: CompareSettings): Figures {
+  return typeof figures === 'function' ? figures(settings) : figures;
 }

@@ -6,6 +6,8 @@ import type { Connection } from '../net/connection.js';
 export class Client {
   connection: Connection<Client> | null = null;
   startedMs = 0;
+  /** arrive: when it was meant to come. */
+  intendedMs = 0;
   opened = false;
   /** We close it: its end is no loss. */
   closing = false;

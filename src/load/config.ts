@@ -10,14 +10,23 @@ import type { HistogramJson } from './histogram.js';
  * What the connections do.
  * - `closed`: each keeps `depth` requests under way and asks again when one is answered: capacity.
  * - `open`: requests are sent at `ratePerSecond` whatever the answers do, and timed from when they were meant to be sent.
+ * - `arrive`: as open, but each request connects, and closes by a reset when it is answered.
  * - `idle`: they only stay open.
  * - `churn`: each connects, makes `requestsPerConnection` requests one after another, closes by a reset, and begins anew.
  * - `slow-read`: as closed, but each reads only `bytesPerSecond` of its replies.
  * - `slow-write`: as closed with depth 1, but each sends only `bytesPerSecond` of its requests.
  */
-export type LoadMode = 'closed' | 'open' | 'idle' | 'churn' | 'slow-read' | 'slow-write';
+export type LoadMode = 'closed' | 'open' | 'arrive' | 'idle' | 'churn' | 'slow-read' | 'slow-write';
 
-export const LOAD_MODES: readonly LoadMode[] = ['closed', 'open', 'idle', 'churn', 'slow-read', 'slow-write'];
+export const LOAD_MODES: readonly LoadMode[] = [
+  'closed',
+  'open',
+  'arrive',
+  'idle',
+  'churn',
+  'slow-read',
+  'slow-write',
+];
 
 /** Connections that make one request at a time at a fixed interval, among those of the mode. */
 export interface ActivesConfig {
@@ -33,15 +42,15 @@ export interface LoadConfig {
   mode: LoadMode;
   /** A numeric address. Default 127.0.0.1. */
   host?: string;
-  /** Default 1; churn: how many at a time. */
+  /** Default 1; churn: how many at a time; arrive: none that stay. */
   connections?: number;
   /** closed, slow-read: requests under way per connection. Default 1. */
   depth?: number;
-  /** open: of all connections together. */
+  /** open, arrive: of all connections together. */
   ratePerSecond?: number;
-  /** open. Default `poisson`. */
+  /** open, arrive. Default `poisson`. */
   arrivals?: ArrivalKind;
-  /** open: requests under way at most; beyond it they are sent late, and counted as late. Default: what `requestTimeoutMs` brings. */
+  /** open, arrive: requests under way at most; beyond it they are sent late, and counted as late. Default: what `requestTimeoutMs` brings. */
   outstandingMax?: number;
   /** churn. Default 1. */
   requestsPerConnection?: number;
@@ -260,9 +269,9 @@ const DURATION_MS_MAX = 86_400_000;
 
 const modesOf: Partial<Record<keyof LoadConfig, readonly LoadMode[]>> = {
   depth: ['closed', 'slow-read'],
-  ratePerSecond: ['open'],
-  arrivals: ['open'],
-  outstandingMax: ['open'],
+  ratePerSecond: ['open', 'arrive'],
+  arrivals: ['open', 'arrive'],
+  outstandingMax: ['open', 'arrive'],
   requestsPerConnection: ['churn'],
   bytesPerSecond: ['slow-read', 'slow-write'],
   requestsMax: ['closed', 'churn'],
@@ -306,8 +315,10 @@ export function checkConfig(config: LoadConfig): LoadSettings {
     if (!Object.hasOwn(known, name))
       throw argumentError(`config.${name}`, 'left out: there is no such setting', value);
   }
-  const { mode, host = '127.0.0.1', connections = 1, requestTimeoutMs = 10_000 } = config;
+  const { mode, host = '127.0.0.1', requestTimeoutMs = 10_000 } = config;
   oneOf('mode', mode, LOAD_MODES);
+  const openLoop = mode === 'open' || mode === 'arrive';
+  const connections = config.connections ?? (mode === 'arrive' ? 0 : 1);
   for (const [name, modes] of Object.entries(modesOf)) {
     const value = config[name as keyof LoadConfig];
     if (value !== undefined && !modes.includes(mode)) {
@@ -321,7 +332,8 @@ export function checkConfig(config: LoadConfig): LoadSettings {
   checkPort('config.port', config.port);
   if (config.port === 0) throw argumentError('config.port', 'the port of a server, from 1 to 65535', 0);
   checkAddress('config.host', host);
-  checkInteger('config.connections', connections, mode === 'idle' ? 0 : 1, CONNECTIONS_MAX);
+  const fewest = mode === 'idle' || mode === 'arrive' ? 0 : 1;
+  checkInteger('config.connections', connections, fewest, mode === 'arrive' ? 0 : CONNECTIONS_MAX);
   positiveMs('requestTimeoutMs', requestTimeoutMs);
 
   const settings: LoadSettings = {
@@ -330,11 +342,10 @@ export function checkConfig(config: LoadConfig): LoadSettings {
     host,
     connections,
     depth: mode === 'closed' || mode === 'slow-read' ? integer('depth', config.depth, 1, 1, DEPTH_MAX) : null,
-    ratePerSecond: mode === 'open' ? rate('ratePerSecond', config.ratePerSecond) : null,
-    arrivals:
-      mode === 'open'
-        ? oneOf<ArrivalKind>('arrivals', config.arrivals ?? 'poisson', ['fixed', 'poisson'])
-        : null,
+    ratePerSecond: openLoop ? rate('ratePerSecond', config.ratePerSecond) : null,
+    arrivals: openLoop
+      ? oneOf<ArrivalKind>('arrivals', config.arrivals ?? 'poisson', ['fixed', 'poisson'])
+      : null,
     outstandingMax: null,
     requestsPerConnection:
       mode === 'churn' ? integer('requestsPerConnection', config.requestsPerConnection, 1, 1, 2 ** 31) : null,

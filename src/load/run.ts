@@ -7,6 +7,7 @@ import type { LoadConfig, LoadPhase, LoadProgress, LoadResult, LoadSettings } fr
 import { Dialer } from './dialer.js';
 import { judge, takeReading } from './gauge.js';
 import { Histogram } from './histogram.js';
+import { Arrive } from './modes/arrive.js';
 import { Churn } from './modes/churn.js';
 import { ClosedLoop } from './modes/closed.js';
 import { Actives, Idle } from './modes/idle.js';
@@ -142,7 +143,7 @@ export class LoadRun {
   private connected(): void {
     this.rampMs = this.reactor.now() - this.beganMs;
     if (this.over) return;
-    if (this.world.open === 0) {
+    if (this.world.open === 0 && this.settings.mode !== 'arrive') {
       this.fail(this.dialer.failed > 0 ? 'no connection could be made' : 'all connections are closed');
       return;
     }
@@ -263,8 +264,9 @@ export class LoadRun {
     if (actives !== null) latenessOf.merge(actives.tally.lateness);
     const lateness = summarize(latenessOf);
     const activesResult = actives === null ? null : actives.tally.result();
-    const timed = settings.mode === 'open' ? population.latency : (activesResult?.latency ?? null);
-    const unsent = settings.mode === 'open' ? population.requests.unsent : 0;
+    const openLoop = settings.mode === 'open' || settings.mode === 'arrive';
+    const timed = openLoop ? population.latency : (activesResult?.latency ?? null);
+    const unsent = openLoop ? population.requests.unsent : 0;
     return {
       type: 'result',
       version: 1,
@@ -296,7 +298,7 @@ export class LoadRun {
       repliesPerSecond: windowMs > 0 ? (replies * 1000) / windowMs : 0,
       bytesReceived: world.bytesReceived,
       bytesSent: world.bytesSent,
-      latencyFromSend: settings.mode === 'open' ? summarize(main.tally.fromSend) : null,
+      latencyFromSend: openLoop ? summarize(main.tally.fromSend) : null,
       lateness,
       actives:
         actives === null || activesResult === null
@@ -321,6 +323,8 @@ function makePopulation(world: World): Population {
       return new ClosedLoop(world, { outstandingMax: connections * (depth ?? 1), timeoutMs });
     case 'open':
       return new OpenLoop(world, { outstandingMax: outstandingMax ?? 1, timeoutMs });
+    case 'arrive':
+      return new Arrive(world, { outstandingMax: outstandingMax ?? 1, timeoutMs });
     case 'idle':
       return new Idle(world, { outstandingMax: 1, timeoutMs });
     case 'churn':

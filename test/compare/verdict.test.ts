@@ -3,7 +3,10 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/compare/statistics.js';
 import { compareWithBest, differs, ratioOf } from '../../src/compare/verdict.js';
+import { readSettings } from '../../src/compare/settings.js';
+import { figuresOf } from '../../src/compare/workload.js';
 import { workloads } from '../../src/compare/workloads.js';
+import { findKnee, lawPerSecond } from '../../src/compare/workloads/saturate.js';
 import { cellOf, normal, reportOf } from './report.js';
 
 /** Two contestants whose rounds share what the machine does, each with a spread of its own. */
@@ -103,7 +106,7 @@ describe('what workloads say', () => {
         cellOf(round, 'epoll', { serverCpuUs: 10, requestsPerSecond: 100, serverCoreBusy }),
         cellOf(round, 'threads', { serverCpuUs: 20, requestsPerSecond: 50, serverCoreBusy: 1 }),
       ]),
-      workloads.echo.figures,
+      figuresOf(workloads.echo, readSettings('echo', {})),
     );
 
   test("echo: where a server's core was not busy, CPU is the verdict and throughput is marked", () => {
@@ -137,7 +140,7 @@ describe('what workloads say', () => {
         cellOf(round, 'epoll', figures(100, 5)),
         cellOf(round, 'node', figures(100, 9)),
       ]),
-      workloads.idle.figures,
+      figuresOf(workloads.idle, readSettings('idle', {})),
     );
     const lines = workloads.idle.verdict(report);
     expect(lines[0]).toMatch(
@@ -166,9 +169,30 @@ describe('what workloads say', () => {
   test.each(['idle', 'wait', 'echo'] as const)('%s: nothing is said of nothing', (name) => {
     const report = reportOf(
       [{ ...cellOf(1, 'epoll', {}), failure: 'the server died' }],
-      workloads[name].figures,
+      figuresOf(workloads[name], readSettings(name, {})),
     );
     expect(workloads[name].verdict(report)).toEqual([]);
     expect(workloads[name].render(report)).toContain('! epoll, round 1, FAILED: the server died');
+  });
+});
+
+describe('saturate finds the knee', () => {
+  const loads = [0.5, 0.8, 0.9, 1, 1.1, 1.25, 1.5];
+  const arrivals = loads.map((load) => load * 160);
+
+  test('where the answers stay behind the arrivals, from what is answered then', () => {
+    const answers = arrivals.map((rate) => Math.min(rate, 157));
+    expect(findKnee(loads, arrivals, answers)).toBe(157);
+  });
+
+  test('and none where they keep up, or where only some of the overloads stay behind', () => {
+    expect(findKnee(loads, arrivals, arrivals)).toBeNull();
+    const hiccup = arrivals.map((rate, i) => (i === 5 ? rate / 2 : rate));
+    expect(findKnee(loads, arrivals, hiccup)).toBeNull();
+    expect(findKnee([0.5, 0.9], [80, 144], [40, 70])).toBeNull();
+  });
+
+  test("Little's law: 8 threads that wait 50 ms each answer 160 per second", () => {
+    expect(lawPerSecond(8, 50)).toBe(160);
   });
 });

@@ -520,6 +520,64 @@ describe('idle holders and actives', () => {
   });
 });
 
+describe('arrive', () => {
+  it('each arrival has a connection of its own, and none waits for those before', async () => {
+    const world = scripted(after(() => 40));
+    const result = await run(world, {
+      mode: 'arrive',
+      ratePerSecond: 500,
+      arrivals: 'fixed',
+      warmUpMs: 100,
+      durationMs: 1000,
+    });
+    expect(result.failure).toBeNull();
+    expect(result.requests).toMatchObject({ sent: 500, answered: 500, unsent: 0, timedOut: 0, lost: 0 });
+    within(result.latency!.p50Ms, 40);
+    within(result.latency!.maxMs, 40);
+    expect(result.connections.openedTotal).toBe(world.server.accepted);
+    expect(world.server.accepted).toBe(world.server.requests);
+  });
+
+  it('a queue at the server shows in the time since the arrival', async () => {
+    // One at a time, 10 ms each, and 125 come per second: a fifth more than it can do, so that the queue grows.
+    let freeMs = 0;
+    const world = scripted(
+      after(() => {
+        const nowMs = world.reactor.now();
+        freeMs = Math.max(freeMs, nowMs) + 10;
+        return freeMs - nowMs;
+      }),
+    );
+    const result = await run(world, {
+      mode: 'arrive',
+      ratePerSecond: 125,
+      arrivals: 'fixed',
+      warmUpMs: 0,
+      durationMs: 2000,
+    });
+    expect(result.requests).toMatchObject({ sent: 250, answered: 250 });
+    within(result.repliesPerSecond, 100, 0.03);
+    within(result.latency!.maxMs, 10 + 2000 * 0.25, 0.03);
+  });
+
+  it('a server that refuses is counted, and the run goes on', async () => {
+    const world = scripted();
+    world.server.listener.close();
+    const result = await run(world, { mode: 'arrive', ratePerSecond: 100, warmUpMs: 0, durationMs: 500 });
+    expect(result.requests.sent).toBe(0);
+    expect(result.requests.unsent).toBeGreaterThan(20);
+    expect(result.errors['ECONNREFUSED']).toBe(result.connections.failedTotal);
+  });
+
+  it('takes no connections, and needs a rate', async () => {
+    const world = scripted();
+    await expect(run(world, { mode: 'arrive', ratePerSecond: 1, connections: 3 })).rejects.toThrow(
+      'config.connections',
+    );
+    await expect(run(world, { mode: 'arrive' })).rejects.toThrow('ratePerSecond');
+  });
+});
+
 describe('churn', () => {
   it('makes a connection per request and closes it by a reset', async () => {
     const errors: string[] = [];

@@ -36,6 +36,8 @@ export function formatValue(value: number, unit: FigureInfo['unit']): string {
       return `${(value * 100).toFixed(Math.abs(value) < 0.1 ? 2 : 0)}%`;
     case '1/s':
       return value >= 100 ? formatCount(value) : value.toFixed(1);
+    case 'ratio':
+      return value.toFixed(3);
     case 's/million':
     case '1/request':
       return value.toFixed(2);

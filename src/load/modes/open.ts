@@ -1,6 +1,7 @@
 // The open loop: requests leave when the schedule says so, whatever the answers do, as those of independent users would.
 
 import { Arrivals } from '../arrivals.js';
+import type { Client } from '../client.js';
 import { Population } from '../population.js';
 import { recordMs } from '../tally.js';
 
@@ -82,7 +83,7 @@ export class OpenLoop extends Population {
   }
 
   /** On the next connection in turn that has room. */
-  private sendOne(intendedMs: number, nowMs: number): boolean {
+  protected sendOne(intendedMs: number, nowMs: number): boolean {
     const { clients } = this;
     for (let tries = 0; tries < clients.length && !this.requests.full; tries++) {
       const client = clients[this.nextClient];
@@ -92,7 +93,7 @@ export class OpenLoop extends Population {
     return false;
   }
 
-  protected override clientClosed(): void {
+  protected override clientClosed(_client: Client): void {
     if (this.world.open === 0) this.world.fail('all connections are closed');
   }
 }

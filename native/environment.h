@@ -147,7 +147,7 @@ void ExportInspection(Environment* environment, napi_value exports);
 void ExportBlocking(Environment* environment, napi_value exports);
 void ExportBlockingClient(Environment* environment, napi_value exports);
 
-// Reads (family, host, port) from three arguments into a socket address. Returns its length, or -errno.
+// Reads (family, host or path, port) from three arguments into a socket address. Returns its length, or -errno.
 int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value port, sockaddr_storage* address);
 
 }  // namespace underloop

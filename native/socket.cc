@@ -6,12 +6,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/syscall.h>
 #endif
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -52,20 +54,25 @@ ssize_t SendOnce(int fd, const void* data, size_t length) { return send(fd, data
 #endif
 }
 
-// (family) => fd
+// What src/kernel/native.ts calls the family of Unix sockets; 4 and 6 are the internet's.
+constexpr int32_t kUnixFamily = 1;
+
+// (family, type) => fd; type 1 is SOCK_DGRAM
 napi_value Socket(napi_env env, napi_callback_info info) {
-  const Arguments<1> arguments(env, info);
-  const int domain = arguments.Int(0) == 6 ? AF_INET6 : AF_INET;
+  const Arguments<2> arguments(env, info);
+  const int32_t family = arguments.Int(0);
+  const int domain = family == kUnixFamily ? AF_UNIX : family == 6 ? AF_INET6 : AF_INET;
+  const int type = arguments.Int(1) == 1 ? SOCK_DGRAM : SOCK_STREAM;
 #ifdef SOCK_CLOEXEC
-  const int fd = socket(domain, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const int fd = socket(domain, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 #else
-  const int fd = socket(domain, SOCK_STREAM, 0);
+  const int fd = socket(domain, type, 0);
   if (fd >= 0) SetFlags(fd);
 #endif
   return Result(env, arguments.environment->descriptors.Opened(fd >= 0 ? fd : -errno));
 }
 
-// (fd, family, host, port) => 0 or -errno
+// (fd, family, host or path, port) => 0 or -errno
 template <int (*Operation)(int, const sockaddr*, socklen_t)>
 napi_value WithAddress(napi_env env, napi_callback_info info) {
   const Arguments<4> arguments(env, info);
@@ -227,7 +234,26 @@ napi_value GetOption(napi_env env, napi_callback_info info) {
   return Result(env, value);
 }
 
-// (fd) => { family, host, port } or -errno
+// { family, path } of a Unix socket. The path of a file ends with its NUL or with the address; an abstract name begins
+// with a NUL, and ends with the address (unix(7)).
+napi_value UnixAddress(napi_env env, const sockaddr_storage& storage, socklen_t length) {
+  const auto& address = reinterpret_cast<const sockaddr_un&>(storage);
+  const size_t start = offsetof(sockaddr_un, sun_path);
+  size_t bytes = length > start ? length - start : 0;
+  if (bytes > 0 && address.sun_path[0] != '\0') bytes = strnlen(address.sun_path, bytes);
+#ifndef __linux__
+  else
+    bytes = 0;  // an unnamed one may come as zeros
+#endif
+  napi_value path = nullptr;
+  napi_create_string_utf8(env, address.sun_path, bytes, &path);
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("family", "unix");
+  result.Set("path", Napi::Value(env, path));
+  return result;
+}
+
+// (fd) => { family, host, port } or { family, path } or -errno
 template <int (*Operation)(int, sockaddr*, socklen_t*)>
 napi_value AddressOf(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
@@ -235,6 +261,7 @@ napi_value AddressOf(napi_env env, napi_callback_info info) {
   socklen_t length = sizeof address;
   if (Operation(arguments.Int(0), reinterpret_cast<sockaddr*>(&address), &length) != 0)
     return Result(env, -errno);
+  if (address.ss_family == AF_UNIX) return UnixAddress(env, address, length);
   char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2] = "";
   int port = 0;
   if (address.ss_family == AF_INET) {
@@ -301,7 +328,7 @@ int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value por
                 sockaddr_storage* address) {
   int32_t number = 0;
   int32_t port_number = 0;
-  char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
+  char text[256];  // a path that is too long for sockaddr_un is seen to be so
   size_t length = 0;
   if (napi_get_value_int32(env, family, &number) != napi_ok ||
       napi_get_value_int32(env, port, &port_number) != napi_ok ||
@@ -309,6 +336,15 @@ int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value por
     return -EINVAL;
   }
   memset(address, 0, sizeof *address);
+  if (number == kUnixFamily) {
+    auto* local = reinterpret_cast<sockaddr_un*>(address);
+    // A file's path is followed by a NUL; an abstract name is as long as the address says, and '' is no name at all.
+    const bool file = length > 0 && text[0] != '\0';
+    if (length + (file ? 1 : 0) > sizeof local->sun_path) return -ENAMETOOLONG;
+    local->sun_family = AF_UNIX;
+    memcpy(local->sun_path, text, length);
+    return static_cast<int>(offsetof(sockaddr_un, sun_path) + length + (file ? 1 : 0));
+  }
   if (number == 4) {
     auto* v4 = reinterpret_cast<sockaddr_in*>(address);
     v4->sin_family = AF_INET;

@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { UnderloopError } from './errors.js';
+import type { SocketAddress } from './kernel/kernel.js';
 
 /** What `native/` exports. Calls return a number >= 0, or -errno, and never throw. */
 export interface Binding {
@@ -23,7 +24,8 @@ export interface Binding {
   pollerWait(handle: number, events: Int32Array, timeoutMs: number): number;
   pollerWake(handle: number): void;
 
-  socket(family: number): number;
+  /** `family`: 4, 6, or 1 for AF_UNIX, whose path stands where the others have their host. `type`: 0 stream, 1 datagram. */
+  socket(family: number, type: number): number;
   bind(fd: number, family: number, host: string, port: number): number;
   connect(fd: number, family: number, host: string, port: number): number;
   listen(fd: number, backlog: number): number;
@@ -35,8 +37,8 @@ export interface Binding {
   close(fd: number): number;
   setOption(fd: number, option: number, value: number): number;
   getOption(fd: number, option: number): number;
-  localAddress(fd: number): NativeAddress | number;
-  peerAddress(fd: number): NativeAddress | number;
+  localAddress(fd: number): SocketAddress | number;
+  peerAddress(fd: number): SocketAddress | number;
   socketPair(pair: Int32Array): number;
   openReserve(): number;
 
@@ -131,12 +133,6 @@ export interface NativePollerDescription {
   fdMax: number;
   resolutionMs: number;
   fd: number;
-}
-
-export interface NativeAddress {
-  family: 4 | 6;
-  host: string;
-  port: number;
 }
 
 function load(): Binding {

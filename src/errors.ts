@@ -53,6 +53,12 @@ export interface SystemErrorContext {
   hint?: string;
 }
 
+/** `host:port`, or the path of a Unix socket, which has no port; the NUL of an abstract name is shown as @, as in ss(8). */
+function shownAddress(address: string, port: number | undefined): string {
+  if (port === undefined) return address.startsWith('\0') ? `@${address.slice(1)}` : address;
+  return `${address.includes(':') ? `[${address}]` : address}:${String(port)}`;
+}
+
 /** A refusal by the kernel: `code` (ECONNRESET), `errno` (negative, as Node gives it), `syscall`, and where. */
 export class SystemError extends Error {
   readonly code: string;
@@ -65,7 +71,7 @@ export class SystemError extends Error {
     const [code, text] = getSystemErrorMap().get(errno) ?? [`E${String(-errno)}`, 'unknown error'];
     const where =
       context.address !== undefined
-        ? ` ${context.address.includes(':') ? `[${context.address}]` : context.address}:${String(context.port)}`
+        ? ` ${shownAddress(context.address, context.port)}`
         : context.fd !== undefined
           ? ` fd ${String(context.fd)}`
           : '';

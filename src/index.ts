@@ -47,6 +47,13 @@ export type { Flush } from './net/staging.js';
 export { resolveHost } from './net/address.js';
 
 export { nativeKernel } from './kernel/native.js';
-export type { Kernel, SocketAddress, SocketOption } from './kernel/kernel.js';
+export type {
+  InternetAddress,
+  Kernel,
+  SocketAddress,
+  SocketOption,
+  SocketType,
+  UnixAddress,
+} from './kernel/kernel.js';
 export { SystemError, UnderloopError } from './errors.js';
 export type { ErrorCode, SystemErrorContext } from './errors.js';

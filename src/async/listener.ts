@@ -2,7 +2,7 @@
 
 import { checkFunction, checkInteger, checkMs, checkObject } from '../errors.js';
 import type { SystemError, UnderloopError } from '../errors.js';
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import { listen as listenRaw, type ListenOptions, type Listener } from '../net/listener.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { abortError, isCancellation, onAbort, type AbortOptions } from './abort.js';
@@ -56,7 +56,7 @@ export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDispo
     return this.raw.reactor;
   }
   /** The address bound, with the port that the system chose. */
-  get address(): SocketAddress {
+  get address(): InternetAddress {
     return this.raw.address;
   }
   get closed(): boolean {

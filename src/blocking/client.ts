@@ -3,7 +3,7 @@
 import { binding } from '../binding.js';
 import { SystemError, UnderloopError, argumentError, checkInteger, checkMs, checkObject } from '../errors.js';
 import { constants } from 'node:os';
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import { SHUT_WRITE } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { checkAddress } from '../net/address.js';
@@ -30,7 +30,7 @@ export class BlockingConnection implements Disposable {
   constructor(
     fd: number,
     /** The peer's address. */
-    readonly address: SocketAddress,
+    readonly address: InternetAddress,
     timeoutMs: number,
   ) {
     this.descriptor = fd;
@@ -150,7 +150,7 @@ function timedOut(
   return new UnderloopError(code, `${what} took longer than ${String(timeoutMs)} ms`);
 }
 
-function failure(syscall: string, result: number, { host, port }: SocketAddress, fd?: number): Error {
+function failure(syscall: string, result: number, { host, port }: InternetAddress, fd?: number): Error {
   // Nobody sees it: the worker is being terminated, and runs no JavaScript any more.
   if (result === -ECANCELED)
     return new UnderloopError('ERR_ABORTED', `${syscall}: the worker is being terminated`);

@@ -2,12 +2,33 @@
 
 import type { KernelPoller, PollerKind } from '../poller/poller.js';
 
-/** A numeric socket address. `family` is 4 or 6; `host` is numeric, with `%scope` where IPv6 needs it. */
-export interface SocketAddress {
+/** An address of IPv4 or IPv6: `host` is numeric, with `%scope` where IPv6 needs it. */
+export interface InternetAddress {
   readonly family: 4 | 6;
   readonly host: string;
   readonly port: number;
+  readonly path?: undefined;
 }
+
+/**
+ * An address on this machine; unix(7). `path` is a file's, or, if it begins with `\0`, an abstract name, of which Linux
+ * alone knows and no file tells. `''` is a socket without a name: one of a pair, or a client that was not bound.
+ */
+export interface UnixAddress {
+  readonly family: 'unix';
+  readonly path: string;
+  readonly host?: undefined;
+  readonly port?: undefined;
+}
+
+/** Where a socket is. `family` tells which of the two it is; of either one may ask `address.port`. */
+export type SocketAddress = InternetAddress | UnixAddress;
+
+/** SOCK_STREAM or SOCK_DGRAM of socket(2). */
+export type SocketType = 'stream' | 'datagram';
+
+/** The place for the path in `sockaddr_un`, in bytes. The path of a file needs one of them for its end; unix(7). */
+export const UNIX_PATH_BYTES_MAX = process.platform === 'linux' ? 108 : 104;
 
 /** `how` of {@link Kernel.shutdown}, as in shutdown(2). */
 export const SHUT_READ = 0;
@@ -46,13 +67,14 @@ export interface Kernel {
   /** Opens a poller; -errno when the system refuses. `kind` is one of {@link pollerKinds}. */
   openPoller(kind: PollerKind): KernelPoller | number;
 
-  /** A TCP socket; socket(2). */
-  socket(family: 4 | 6): number;
+  /** A socket of a family and a type, 'stream' unless given; socket(2). */
+  socket(family: SocketAddress['family'], type?: SocketType): number;
+  /** bind(2). -ENAMETOOLONG: a path longer than {@link UNIX_PATH_BYTES_MAX}. `''` lets Linux choose an abstract name. */
   bind(fd: number, address: SocketAddress): number;
   listen(fd: number, backlog: number): number;
   /** The accepted descriptor, or -errno; accept4(2). */
   accept(fd: number): number;
-  /** 0 when connected at once, -EINPROGRESS when it goes on; connect(2). */
+  /** 0 when connected at once, -EINPROGRESS when it goes on; -EAGAIN when a Unix listener's queue is full; connect(2). */
   connect(fd: number, address: SocketAddress): number;
   /** Reads up to `length` bytes into {@link buffer} at `start`. 0 is end-of-file; recv(2). */
   recv(fd: number, start: number, length: number): number;

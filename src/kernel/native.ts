@@ -3,7 +3,7 @@
 import { binding } from '../binding.js';
 import { EVENT_STRIDE } from '../poller/poller.js';
 import type { KernelPoller, PollerCapabilities, PollerKind } from '../poller/poller.js';
-import type { Kernel, SocketAddress, SocketOption } from './kernel.js';
+import type { Kernel, SocketAddress, SocketOption, SocketType } from './kernel.js';
 
 // The order is that of kOptions in native/socket.cc.
 const socketOptions: readonly SocketOption[] = [
@@ -88,7 +88,6 @@ class NativeKernel implements Kernel {
 
   // The addon's own functions, so that a hot call crosses one boundary and no wrapper.
   readonly now = binding.now;
-  readonly socket = binding.socket;
   readonly listen = binding.listen;
   readonly accept = binding.accept;
   readonly recv = binding.recv;
@@ -105,11 +104,14 @@ class NativeKernel implements Kernel {
     const handle = binding.pollerOpen(kind);
     return handle < 0 ? handle : new NativePoller(kind, handle);
   }
+  socket(family: SocketAddress['family'], type: SocketType = 'stream'): number {
+    return binding.socket(familyNumber(family), type === 'datagram' ? 1 : 0);
+  }
   bind(fd: number, address: SocketAddress): number {
-    return binding.bind(fd, address.family, address.host, address.port);
+    return binding.bind(fd, familyNumber(address.family), nameOf(address), portOf(address));
   }
   connect(fd: number, address: SocketAddress): number {
-    return binding.connect(fd, address.family, address.host, address.port);
+    return binding.connect(fd, familyNumber(address.family), nameOf(address), portOf(address));
   }
   setOption(fd: number, option: SocketOption, value: number): number {
     return binding.setOption(fd, optionNumber[option], value);
@@ -117,6 +119,17 @@ class NativeKernel implements Kernel {
   getOption(fd: number, option: SocketOption): number {
     return binding.getOption(fd, optionNumber[option]);
   }
+}
+
+// As native/socket.cc takes them: 4 and 6 are the internet's families, 1 (AF_UNIX) has a path where they have a host.
+function familyNumber(family: SocketAddress['family']): number {
+  return family === 'unix' ? 1 : family;
+}
+function nameOf(address: SocketAddress): string {
+  return address.family === 'unix' ? address.path : address.host;
+}
+function portOf(address: SocketAddress): number {
+  return address.family === 'unix' ? 0 : address.port;
 }
 
 /** The kernel of this machine, for this thread. */

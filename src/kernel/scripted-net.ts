@@ -3,7 +3,8 @@
 import { constants } from 'node:os';
 import { ERROR, READABLE } from '../poller/poller.js';
 import type { VirtualClock } from './clock.js';
-import type { SocketAddress } from './kernel.js';
+import type { InternetAddress, SocketAddress, UnixAddress } from './kernel.js';
+import { UNIX_PATH_BYTES_MAX } from './kernel.js';
 import { ANY_CHANGE } from './scripted-poller.js';
 import { Socket } from './scripted-socket.js';
 
@@ -24,15 +25,25 @@ export interface NetworkSettings {
   socketBufferBytes: number;
 }
 
+/** What a path takes in `sockaddr_un`: a file's ends with a NUL. */
+function pathBytes(path: string): number {
+  return Buffer.byteLength(path) + (path === '' || path.startsWith('\0') ? 0 : 1);
+}
+
 function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** Who has which port, and how connections come about. Every host name counts as this host. */
+/** Who has which port or path, and how connections come about. Every host name counts as this host. */
 export class Network {
   readonly #clock: VirtualClock;
   readonly #settings: NetworkSettings;
   readonly #ports = new Map<number, Set<Socket>>();
+  /** Who has which path or abstract name. */
+  readonly #paths = new Map<string, Socket>();
+  /** Files of sockets that are gone: bind finds them in its way until somebody removes them. */
+  readonly #stale = new Set<string>();
+  #autobind = 1;
   #ephemeralCursor = 0;
   #balance = 0;
 
@@ -41,7 +52,7 @@ export class Network {
     this.#settings = settings;
   }
 
-  createSocket(transport: 'tcp' | 'pair', family: 4 | 6 = 4): Socket {
+  createSocket(family: SocketAddress['family']): Socket {
     const bytes = this.#settings.socketBufferBytes;
     const flags = {
       reuseAddress: 0,
@@ -51,7 +62,7 @@ export class Network {
       keepAlive: 0,
       keepAliveIdleS: 7200,
     };
-    return new Socket(this, transport, family, {
+    return new Socket(this, family, {
       ...flags,
       receiveBufferBytes: bytes,
       sendBufferBytes: bytes,
@@ -60,7 +71,7 @@ export class Network {
   }
 
   createPair(): [Socket, Socket] {
-    const pair: [Socket, Socket] = [this.createSocket('pair'), this.createSocket('pair')];
+    const pair: [Socket, Socket] = [this.createSocket('unix'), this.createSocket('unix')];
     this.#join(...pair);
     return pair;
   }
@@ -68,6 +79,7 @@ export class Network {
   bind(socket: Socket, address: SocketAddress): number {
     if (socket.local !== null || socket.state !== 'closed') return -E.EINVAL;
     if (address.family !== socket.family) return -E.EAFNOSUPPORT;
+    if (address.family === 'unix') return this.#bindPath(socket, address);
     const port = address.port || this.#ephemeralPort();
     if (port === 0) return -E.EADDRINUSE;
     const local = { ...address, port };
@@ -76,10 +88,20 @@ export class Network {
     return 0;
   }
 
+  #bindPath(socket: Socket, { path }: UnixAddress): number {
+    if (pathBytes(path) > UNIX_PATH_BYTES_MAX) return -E.ENAMETOOLONG;
+    // autobind, unix(7): five hexadecimal digits in the abstract namespace
+    const name = path === '' ? `\0${(this.#autobind++).toString(16).padStart(5, '0')}` : path;
+    if (this.#paths.has(name) || this.#stale.has(name)) return -E.EADDRINUSE;
+    this.#paths.set(name, socket);
+    socket.local = { family: 'unix', path: name };
+    return 0;
+  }
+
   listen(socket: Socket, backlog: number): number {
-    if (socket.transport === 'pair' || (socket.state !== 'closed' && socket.state !== 'listening'))
-      return -E.EINVAL;
+    if (socket.state !== 'closed' && socket.state !== 'listening') return -E.EINVAL;
     if (socket.local === null) {
+      if (socket.family === 'unix') return -E.EINVAL;
       const status = this.bind(socket, {
         family: socket.family,
         host: socket.family === 4 ? '0.0.0.0' : '::',
@@ -90,6 +112,7 @@ export class Network {
     const { local } = socket;
     const taken =
       local !== null &&
+      local.family !== 'unix' &&
       this.#rivals(socket, local).some((other) => other.state === 'listening' && !mayShare(socket, other));
     if (taken) return -E.EADDRINUSE;
     // As unsigned as the kernel takes it: -1 asks for the most.
@@ -99,15 +122,15 @@ export class Network {
   }
 
   connect(socket: Socket, address: SocketAddress): number {
-    if (socket.transport === 'pair') return -E.EINVAL;
+    if (address.family !== socket.family) return address.family === 'unix' ? -E.EINVAL : -E.EAFNOSUPPORT;
+    if (address.family === 'unix') return this.#connectPath(socket, address);
     if (socket.state === 'listening' || socket.connectStage === 'done') return -E.EISCONN;
-    if (address.family !== socket.family) return -E.EAFNOSUPPORT;
     if (socket.connectStage === 'begun') return this.#connectOutcome(socket);
     const host = isWildcard(address.host) ? (address.family === 4 ? '127.0.0.1' : '::1') : address.host;
-    const port = socket.local?.port ?? this.#ephemeralPort();
+    const local = socket.local as InternetAddress | null;
+    const port = local?.port ?? this.#ephemeralPort();
     if (port === 0) return -E.EADDRNOTAVAIL;
-    if (socket.local === null || isWildcard(socket.local.host))
-      this.#take(socket, { family: socket.family, host, port });
+    if (local === null || isWildcard(local.host)) this.#take(socket, { family: address.family, host, port });
     socket.state = 'connecting';
     socket.connectStage = 'begun';
     const target = { ...address, host };
@@ -132,14 +155,45 @@ export class Network {
     return -errno;
   }
 
+  /** unix_stream_connect: there is no handshake, and no waiting either; a full queue is EAGAIN. */
+  #connectPath(client: Socket, { path }: UnixAddress): number {
+    if (pathBytes(path) > UNIX_PATH_BYTES_MAX) return -E.ENAMETOOLONG;
+    if (path === '') return -E.EINVAL;
+    const listener = this.#paths.get(path);
+    if (listener === undefined)
+      return this.#stale.has(path) || path.startsWith('\0') ? -E.ECONNREFUSED : -E.ENOENT;
+    if (listener.state !== 'listening') return -E.ECONNREFUSED;
+    if (listener.acceptQueue.length > listener.backlog) return -E.EAGAIN;
+    if (client.state !== 'closed') return client.state === 'connected' ? -E.EISCONN : -E.EINVAL;
+    const server = new Socket(this, 'unix', listener.options);
+    server.local = listener.local;
+    server.connectStage = client.connectStage = 'done';
+    client.remote = listener.local;
+    server.remote = client.local;
+    this.#join(client, server);
+    listener.acceptQueue.push(server);
+    client.signal(ANY_CHANGE);
+    listener.signal(READABLE);
+    return 0;
+  }
+
   unbind(socket: Socket): void {
-    const port = socket.local?.port ?? 0;
+    const { local } = socket;
+    if (local?.family === 'unix') {
+      // The name of an accepted socket is its listener's.
+      if (this.#paths.get(local.path) !== socket) return;
+      this.#paths.delete(local.path);
+      // Nobody has removed the file, and nobody answers there.
+      if (!local.path.startsWith('\0')) this.#stale.add(local.path);
+      return;
+    }
+    const port = local?.port ?? 0;
     const holders = this.#ports.get(port);
     if (holders?.delete(socket) === true && holders.size === 0) this.#ports.delete(port);
   }
 
   /** One SYN. Returns whether it was answered, with yes or no. */
-  #handshake(client: Socket, target: SocketAddress, attempt: number): boolean {
+  #handshake(client: Socket, target: InternetAddress, attempt: number): boolean {
     const unanswered = this.#settings.connectDelayMs === Infinity;
     const listener = unanswered ? undefined : this.#listenerAt(target);
     if (listener === undefined && !unanswered) {
@@ -154,7 +208,7 @@ export class Network {
       });
       return false;
     }
-    const server = new Socket(this, 'tcp', client.family, listener.options);
+    const server = new Socket(this, client.family, listener.options);
     server.connectStage = 'done';
     client.remote = target;
     server.remote = client.local;
@@ -172,26 +226,27 @@ export class Network {
     a.state = b.state = 'connected';
   }
 
-  #listenerAt(target: SocketAddress): Socket | undefined {
+  #listenerAt(target: InternetAddress): Socket | undefined {
     const open = [...(this.#ports.get(target.port) ?? [])].filter(
       ({ state, family }) => state === 'listening' && family === target.family,
     );
-    const exact = open.filter(({ local }) => local?.host === target.host);
-    const group =
-      exact.length > 0 ? exact : open.filter(({ local }) => local !== null && isWildcard(local.host));
+    const hostOf = ({ local }: Socket): string => (local as InternetAddress).host;
+    const exact = open.filter((socket) => hostOf(socket) === target.host);
+    const group = exact.length > 0 ? exact : open.filter((socket) => isWildcard(hostOf(socket)));
     // Linux spreads the connections of a SO_REUSEPORT group by hash; turns are as even, and repeatable.
     return group.length > 1 ? group[this.#balance++ % group.length] : group[0];
   }
 
-  #rivals(socket: Socket, { family, host, port }: SocketAddress): Socket[] {
+  #rivals(socket: Socket, { family, host, port }: InternetAddress): Socket[] {
     return [...(this.#ports.get(port) ?? [])].filter((other) => {
       const { local } = other;
-      if (other === socket || local?.family !== family) return false;
+      if (other === socket || local === null || local.family === 'unix' || local.family !== family)
+        return false;
       return local.host === host || isWildcard(local.host) || isWildcard(host);
     });
   }
 
-  #take(socket: Socket, local: SocketAddress): void {
+  #take(socket: Socket, local: InternetAddress): void {
     socket.local = local;
     const holders = this.#ports.get(local.port);
     if (holders === undefined) this.#ports.set(local.port, new Set([socket]));

@@ -1,4 +1,4 @@
-// The scripted kernel's stream sockets, TCP and pairs: what each call and each poll says in every state that Linux has for them.
+// The scripted kernel's stream sockets, TCP and Unix: what each call and each poll says in every state that Linux has for them.
 
 import { constants } from 'node:os';
 import { ERROR, HANGUP, READABLE, READ_CLOSED, WRITABLE } from '../poller/poller.js';
@@ -53,11 +53,11 @@ class ByteQueue {
   }
 }
 
-/** A stream socket: TCP, or one of a pair (unix(7)). Its methods return >= 0 or -errno. */
+/** A stream socket: TCP, or Unix (unix(7)), of which pairs are made too. Its methods return >= 0 or -errno. */
 export class Socket extends OpenFile {
   readonly network: AddressHolder;
-  readonly transport: 'tcp' | 'pair';
-  readonly family: 4 | 6;
+  readonly family: SocketAddress['family'];
+  readonly transport: 'tcp' | 'unix';
   readonly options: SocketOptions;
   /** `closed` is TCP_CLOSE: not connected yet, or not any more. */
   state: 'closed' | 'connecting' | 'connected' | 'listening' = 'closed';
@@ -82,11 +82,11 @@ export class Socket extends OpenFile {
   /** SOCK_NOSPACE: somebody found it full, so room is worth a wake-up. Without that, room is no news and no edge. */
   #wantsSpace = false;
 
-  constructor(network: AddressHolder, transport: 'tcp' | 'pair', family: 4 | 6, options: SocketOptions) {
+  constructor(network: AddressHolder, family: SocketAddress['family'], options: SocketOptions) {
     super();
     this.network = network;
-    this.transport = transport;
     this.family = family;
+    this.transport = family === 'unix' ? 'unix' : 'tcp';
     this.options = { ...options };
   }
 
@@ -95,8 +95,8 @@ export class Socket extends OpenFile {
   }
 
   /**
-   * What can be sent before the buffers are full. For TCP those are our send buffer and the peer's receive buffer; a pair
-   * has the sender's alone, and SO_RCVBUF means nothing there (unix(7)).
+   * What can be sent before the buffers are full. For TCP those are our send buffer and the peer's receive buffer; a Unix
+   * socket has the sender's alone, and SO_RCVBUF means nothing there (unix(7)).
    */
   get room(): number {
     const { peer } = this;
@@ -136,8 +136,8 @@ export class Socket extends OpenFile {
     const { writes } = this.#incoming;
     const taken = this.#incoming.take(into);
     if (taken > 0) {
-      // A pair tells its writer of room after every write that was read to its end (unix_write_space), asked or not.
-      const told = this.transport === 'pair' && this.#incoming.writes < writes;
+      // A Unix socket tells its writer of room after every write that was read to its end (unix_write_space), asked or not.
+      const told = this.transport === 'unix' && this.#incoming.writes < writes;
       this.peer?.spaceFreed(told);
       return taken;
     }
@@ -177,8 +177,8 @@ export class Socket extends OpenFile {
     if (how !== SHUT_READ && how !== SHUT_WRITE && how !== SHUT_BOTH) return -E.EINVAL;
     const status = this.state === 'closed' ? -E.ENOTCONN : 0;
     if (this.state === 'connected') {
-      // A pair tells this end before the other, TCP after it: who waits on both sees them in that order.
-      if (this.transport === 'pair') this.signal(ANY_CHANGE);
+      // A Unix socket tells this end before the other, TCP after it: who waits on both sees them in that order.
+      if (this.transport === 'unix') this.signal(ANY_CHANGE);
       if (how !== SHUT_WRITE) this.#endReading();
       if (how !== SHUT_READ) this.#endWriting();
       this.connectStage = 'done';
@@ -214,7 +214,7 @@ export class Socket extends OpenFile {
     this.network.unbind(this);
     if (state !== 'connected' || peer === null) {
       this.#abandon();
-    } else if (this.transport === 'pair') {
+    } else if (this.transport === 'unix') {
       if (unread > 0) peer.error = E.ECONNRESET;
       peer.readShut = peer.writeShut = true;
       peer.signal(ANY_CHANGE);
@@ -229,7 +229,7 @@ export class Socket extends OpenFile {
     this.#incoming.truncate(0);
   }
 
-  /** TCP does not tell the peer, and bytes that still arrive can still be read; a pair stops the peer's writing (EPIPE). */
+  /** TCP does not tell the peer, and bytes that still arrive can still be read; a Unix socket stops the peer's writing (EPIPE). */
   #endReading(): void {
     this.readShut = true;
     if (this.transport === 'tcp' || this.peer === null) return;
@@ -242,7 +242,7 @@ export class Socket extends OpenFile {
     // There is one FIN only: a second shutdown is no news to a TCP peer.
     if (peer === null || (this.transport === 'tcp' && this.writeShut)) return;
     this.writeShut = true;
-    if (this.transport === 'pair') peer.readShut = true;
+    if (this.transport === 'unix') peer.readShut = true;
     else peer.finReceived = true;
     // Both FINs are out: TCP is closed, and getpeername(2) says ENOTCONN from here on.
     if (this.transport === 'tcp' && peer.writeShut) this.state = peer.state = 'closed';
@@ -255,6 +255,7 @@ export class Socket extends OpenFile {
     this.connectStage = 'none';
     for (const waiting of this.acceptQueue.splice(0)) {
       waiting.options.lingerS = 0;
+      if (waiting.peer !== null && this.transport === 'unix') waiting.peer.error = E.ECONNRESET;
       waiting.dispose();
     }
   }

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { READABLE, WRITABLE } from '../poller/poller.js';
 import type { KernelPoller } from '../poller/poller.js';
 import { VirtualClock } from './clock.js';
-import type { Kernel, SocketAddress, SocketOption } from './kernel.js';
+import type { Kernel, SocketAddress, SocketOption, SocketType } from './kernel.js';
 import { CallBook } from './scripted-calls.js';
 import type { KernelCall, ScriptableCall, ScriptedResult } from './scripted-calls.js';
 import { Network } from './scripted-net.js';
@@ -41,7 +41,7 @@ const DEFAULTS: ScriptedSettings = {
   connectsAtOnce: false,
 };
 
-/** Options of TCP and IPv6 alone: a pair refuses them with EOPNOTSUPP. */
+/** Options of TCP and IPv6 alone: a Unix socket refuses them with EOPNOTSUPP. */
 const TCP_ONLY: readonly SocketOption[] = ['ipv6Only', 'noDelay', 'keepAliveIdleS'];
 
 /**
@@ -161,8 +161,9 @@ export class ScriptedKernel implements Kernel {
     return poller;
   }
 
-  socket(family: 4 | 6): number {
-    return this.#table.open(this.#network.createSocket('tcp', family));
+  socket(family: SocketAddress['family'], type: SocketType = 'stream'): number {
+    if (type !== 'stream') return -E.EPROTONOSUPPORT;
+    return this.#table.open(this.#network.createSocket(family));
   }
 
   socketPair(pair: Int32Array): number {
@@ -247,7 +248,7 @@ export class ScriptedKernel implements Kernel {
   setOption(fd: number, option: SocketOption, value: number): number {
     return this.#with(fd, (socket) => {
       if (option === 'error') return -E.ENOPROTOOPT;
-      if (socket.transport === 'pair' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
+      if (socket.transport === 'unix' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
       if (option === 'lingerS') socket.options.lingerS = value;
       else if (option === 'receiveBufferBytes' || option === 'sendBufferBytes')
         socket.options[option] = Math.max(1, value);
@@ -264,21 +265,21 @@ export class ScriptedKernel implements Kernel {
     return this.#with(fd, (socket) => {
       if (option === 'error') return socket.takeError();
       if (option === 'lingerS') return -E.ENOPROTOOPT;
-      if (socket.transport === 'pair' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
+      if (socket.transport === 'unix' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
       return socket.options[option];
     });
   }
 
   localAddress(fd: number): SocketAddress | number {
-    return this.#with(fd, ({ transport, family, local }) => {
-      if (transport === 'pair') return -E.EAFNOSUPPORT;
+    return this.#with(fd, ({ family, local }) => {
+      if (family === 'unix') return local ?? { family, path: '' };
       return local ?? { family, host: family === 4 ? '0.0.0.0' : '::', port: 0 };
     });
   }
 
   peerAddress(fd: number): SocketAddress | number {
-    return this.#with(fd, ({ transport, state, remote }) => {
-      if (transport === 'pair') return -E.EAFNOSUPPORT;
+    return this.#with(fd, ({ family, state, peer, remote }) => {
+      if (family === 'unix') return peer === null ? -E.ENOTCONN : (remote ?? { family, path: '' });
       return state === 'connected' && remote !== null ? remote : -E.ENOTCONN;
     });
   }
@@ -294,6 +295,7 @@ function within(bytes: Uint8Array, start: number, length: number): boolean {
   return start >= 0 && length >= 0 && start + length <= bytes.length;
 }
 
-function isNumeric({ family, host }: SocketAddress): boolean {
-  return isIP(host) === family;
+/** The kernel knows no names. */
+function isNumeric(address: SocketAddress): boolean {
+  return address.family === 'unix' || isIP(address.host) === address.family;
 }

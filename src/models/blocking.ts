@@ -3,7 +3,7 @@
 import { binding } from '../binding.js';
 import { SystemError } from '../errors.js';
 import { nativeKernel as kernel } from '../kernel/native.js';
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import { checkAddress } from '../net/address.js';
 import { checkStart } from './checks.js';
 import {
@@ -70,7 +70,7 @@ export class RunningBlocking implements RunningModel {
 
   constructor(
     private readonly handle: number,
-    readonly address: SocketAddress,
+    readonly address: InternetAddress,
   ) {}
 
   counters(): Counters {
@@ -90,7 +90,7 @@ export class RunningBlocking implements RunningModel {
 }
 
 /** A listening socket as all of these models have it. Throws a `SystemError` (EADDRINUSE). */
-export function listenOn(options: ModelOptions): { fd: number; address: SocketAddress } {
+export function listenOn(options: ModelOptions): { fd: number; address: InternetAddress } {
   const wanted = checkAddress('options', options.host ?? '127.0.0.1', options.port ?? 0);
   const fd = kernel.socket(wanted.family);
   if (fd < 0) throw new SystemError('socket', fd);
@@ -104,7 +104,7 @@ export function listenOn(options: ModelOptions): { fd: number; address: SocketAd
     must('listen', kernel.listen(fd, options.backlog ?? BACKLOG));
     const address = kernel.localAddress(fd);
     if (typeof address === 'number') throw new SystemError('getsockname', address, { fd });
-    return { fd, address };
+    return { fd, address: address as InternetAddress };
   } catch (error) {
     kernel.close(fd);
     throw error;

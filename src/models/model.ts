@@ -1,6 +1,6 @@
 // What every model has in common: a way of serving many sockets that starts, counts and stops.
 
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 
 /** What is served, whatever serves it. */
 export interface Workload {
@@ -48,7 +48,7 @@ export interface Counters {
 
 /** A model that is serving. */
 export interface RunningModel {
-  readonly address: SocketAddress;
+  readonly address: InternetAddress;
   /** A promise where other threads or processes serve and must be asked. */
   counters(): Counters | Promise<Counters>;
   /** Closes everything. When it has resolved no thread, connection or listening socket of it is left. Idempotent. */

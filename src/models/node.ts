@@ -2,7 +2,7 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { SystemError } from '../errors.js';
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import { checkAddress } from '../net/address.js';
 import { Handler, WRITE_QUEUE_BYTES, type Session, type Wire } from '../workload/handler.js';
 import { NodeCalls } from '../workload/upstream-calls.js';
@@ -63,7 +63,7 @@ class NodeModel implements Model {
 }
 
 class RunningNode implements RunningModel {
-  address: SocketAddress = { family: 4, host: '', port: 0 };
+  address: InternetAddress = { family: 4, host: '', port: 0 };
   private readonly server: Server;
   private readonly handler: Handler;
   private readonly calls: NodeCalls;
@@ -84,7 +84,7 @@ class RunningNode implements RunningModel {
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
   }
 
-  async listen(wanted: SocketAddress, backlog: number): Promise<void> {
+  async listen(wanted: InternetAddress, backlog: number): Promise<void> {
     const { host, port } = wanted;
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', (error: NodeJS.ErrnoException) => {

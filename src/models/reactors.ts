@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { SystemError, UnderloopError } from '../errors.js';
 import { nativeKernel as kernel } from '../kernel/native.js';
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import type { Usage } from '../workload/process.js';
 import { listenOn } from './blocking.js';
 import { checkStart } from './checks.js';
@@ -194,7 +194,7 @@ export class ReactorsModel implements Model {
  * Finds out whether the port is free, which sockets that share it would not, and holds it until the members have it: a
  * bound socket that does not listen is given no connections.
  */
-function reserve(options: ModelOptions): { fd: number; address: SocketAddress } {
+function reserve(options: ModelOptions): { fd: number; address: InternetAddress } {
   const probe = listenOn(options);
   kernel.close(probe.fd);
   const fd = kernel.socket(probe.address.family);
@@ -231,7 +231,7 @@ class RunningReactors implements RunningModel {
   private asked: Promise<unknown> = Promise.resolve();
 
   constructor(
-    readonly address: SocketAddress,
+    readonly address: InternetAddress,
     private readonly members: readonly Member[],
   ) {}
 

@@ -2,7 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { EAGAIN, ECONNABORTED } from '../kernel/errno.js';
-import { SHUT_BOTH, type SocketAddress } from '../kernel/kernel.js';
+import { SHUT_BOTH, type InternetAddress } from '../kernel/kernel.js';
 import { nativeKernel as kernel } from '../kernel/native.js';
 import { NONE, READABLE } from '../poller/poller.js';
 import { Reactor } from '../reactor/reactor.js';
@@ -57,7 +57,7 @@ class RunningWorkers implements RunningModel {
 
   constructor(
     fd: number,
-    readonly address: SocketAddress,
+    readonly address: InternetAddress,
     private readonly workload: Workload,
   ) {
     this.fd = fd;

@@ -3,16 +3,24 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { SystemError, UnderloopError, argumentError, checkPort } from '../errors.js';
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress, SocketAddress } from '../kernel/kernel.js';
+
+/** An address as the context of a {@link SystemError}; none for a socket without a name. */
+export function whereOf(address: SocketAddress | null): { address?: string; port?: number } {
+  if (address === null || address.path === '') return {};
+  return address.path === undefined
+    ? { address: address.host, port: address.port }
+    : { address: address.path };
+}
 
 /** A numeric host and a port as a socket address; null when `host` is a name. */
-export function numericAddress(host: string, port: number): SocketAddress | null {
+export function numericAddress(host: string, port: number): InternetAddress | null {
   const family = isIP(host);
   return family === 0 ? null : { family: family as 4 | 6, host, port };
 }
 
 /** Checks `host` and `port` and gives the address. Throws ERR_HOST_NAME for a name: see {@link resolveHost}. */
-export function checkAddress(prefix: string, host: unknown, port: unknown): SocketAddress {
+export function checkAddress(prefix: string, host: unknown, port: unknown): InternetAddress {
   checkHost(`${prefix}.host`, host);
   checkPort(`${prefix}.port`, port);
   const address = numericAddress(host, port);

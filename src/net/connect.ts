@@ -2,7 +2,7 @@
 
 import { SystemError, UnderloopError, argumentError, checkMs, checkSignal } from '../errors.js';
 import { EINPROGRESS } from '../kernel/errno.js';
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import type { Trigger } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { checkAddress } from './address.js';
@@ -29,7 +29,7 @@ export interface ConnectOptions {
   noDelay?: boolean;
   trigger?: Trigger;
   /** The local address to connect from; its port may be 0. */
-  from?: SocketAddress;
+  from?: InternetAddress;
   writeQueueBytesMax?: number;
   /** When small writes leave: see {@link Flush}. 'now' unless given. */
   flush?: Flush;
@@ -47,7 +47,7 @@ class Outgoing<Context> implements Service<Context> {
   constructor(
     readonly reactor: Reactor,
     readonly handlers: ConnectionHandlers<Context>,
-    readonly target: SocketAddress,
+    readonly target: InternetAddress,
     options: ConnectOptions,
   ) {
     this.trigger = connectionTrigger(options.trigger, reactor.poller);
@@ -113,7 +113,7 @@ export function connect<Context = unknown>(
   return connection;
 }
 
-function checkFrom(from: SocketAddress, family: 4 | 6): void {
+function checkFrom(from: InternetAddress, family: 4 | 6): void {
   checkObject('options.from', from);
   if (checkAddress('options.from', from.host, from.port).family === family) return;
   throw argumentError('options.from.host', `an IPv${String(family)} address, as options.host is`, from.host);
@@ -123,7 +123,7 @@ function guard<Context>(
   service: Outgoing<Context>,
   connection: Connection<Context>,
   { timeoutMs, signal }: ConnectOptions,
-  address: SocketAddress,
+  address: InternetAddress,
 ): void {
   if (timeoutMs === undefined && signal === undefined) return;
   const timer =

@@ -6,6 +6,7 @@ import { SHUT_WRITE, type Kernel, type SocketAddress } from '../kernel/kernel.js
 import { EDGE, ERROR, HANGUP, INVALID, NONE, READABLE, READ_CLOSED, WRITABLE } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { FLUSH, type Source } from '../reactor/run-queue.js';
+import { whereOf } from './address.js';
 import { checkSwitch } from './checks.js';
 import { READ_BYTES_MAX, STAGED_WRITE_BYTES_MAX, type Staging } from './staging.js';
 import { WriteQueue } from './write-queue.js';
@@ -506,8 +507,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
 
   private systemError(syscall: string, result: number): SystemError {
     const peer = this.peerAddress ?? this.service.target ?? null;
-    const where = peer === null ? { fd: this.fd } : { fd: this.fd, address: peer.host, port: peer.port };
-    return new SystemError(syscall, result, where);
+    return new SystemError(syscall, result, { fd: this.fd, ...whereOf(peer) });
   }
 
   /** The one way out: deregister, then close the fd, then call back in a later turn, when nobody is in the middle. */

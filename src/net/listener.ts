@@ -2,7 +2,7 @@
 
 import { SystemError, checkInteger, type UnderloopError } from '../errors.js';
 import { EAGAIN, ECONNABORTED, EMFILE, ENFILE, EPERM } from '../kernel/errno.js';
-import type { SocketAddress, SocketOption } from '../kernel/kernel.js';
+import type { InternetAddress, SocketOption } from '../kernel/kernel.js';
 import { NONE, READABLE } from '../poller/poller.js';
 import type { Trigger } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
@@ -62,7 +62,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   /** The descriptor; -1 once closed. */
   fd: number;
   /** The address bound, with the port that the system chose. */
-  readonly address: SocketAddress;
+  readonly address: InternetAddress;
   /** Connections open now. */
   connections = 0;
   /** Connections accepted since the start. */
@@ -93,7 +93,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     const { kernel } = reactor;
     const address = kernel.localAddress(fd);
     if (typeof address === 'number') throw new SystemError('getsockname', address, { fd });
-    this.address = address;
+    this.address = address as InternetAddress;
     this.slot = reactor.registry.add(fd, READABLE, 0, this);
     this.reserveFd = kernel.openReserve();
   }

@@ -5,6 +5,7 @@ import { lookup } from 'node:dns';
 import { EventEmitter } from 'node:events';
 import { isIP } from 'node:net';
 import { SystemError } from '../errors.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import { listen, type Listener, type ListenerHandlers } from '../net/listener.js';
 import {
   backlogOf,
@@ -226,8 +227,8 @@ export class Server extends EventEmitter {
   }
 
   private _drop(link: Link): void {
-    const local = link.localAddress;
-    const remote = link.peerAddress;
+    const local = link.localAddress as InternetAddress | null;
+    const remote = link.peerAddress as InternetAddress | null;
     link.close();
     const from = local === null ? null : describeAddress(local);
     const to = remote === null ? null : describeAddress(remote);

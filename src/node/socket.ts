@@ -4,7 +4,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { Duplex, addAbortSignal } from 'node:stream';
 import type { Connection } from '../net/connection.js';
 import { copy } from '../net/connection.js';
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import {
   checkCallback,
   checkConnectOptions,
@@ -42,7 +42,7 @@ interface AddressInfo {
   port: number;
 }
 
-export function describeAddress(address: SocketAddress): AddressInfo {
+export function describeAddress(address: InternetAddress): AddressInfo {
   return { address: address.host, family: familyNames[address.family], port: address.port };
 }
 
@@ -72,8 +72,8 @@ export class Socket extends Duplex {
   private _readEnded = false;
   private _resetting = false;
   private _failed = false;
-  private _peer: SocketAddress | null = null;
-  private _local: SocketAddress | null = null;
+  private _peer: InternetAddress | null = null;
+  private _local: InternetAddress | null = null;
   private _readBefore = 0;
   private _writtenBefore = 0;
   private _noDelay: boolean;
@@ -442,13 +442,13 @@ export class Socket extends Duplex {
     return local === null ? {} : describeAddress(local);
   }
 
-  private get _localName(): SocketAddress | null {
+  private get _localName(): InternetAddress | null {
     if (this._link === null || this.connecting) return null;
-    return (this._local ??= this._link.localAddress);
+    return (this._local ??= this._link.localAddress as InternetAddress | null);
   }
-  private get _peerName(): SocketAddress | null {
+  private get _peerName(): InternetAddress | null {
     if (this._link === null || this.connecting) return this._peer;
-    return (this._peer ??= this._link.peerAddress);
+    return (this._peer ??= this._link.peerAddress as InternetAddress | null);
   }
 
   get localAddress(): string | undefined {

@@ -1,6 +1,6 @@
 // The upstream on our reactor: answers each request after as long as it asks for, many at a time.
 
-import type { SocketAddress } from '../kernel/kernel.js';
+import type { InternetAddress } from '../kernel/kernel.js';
 import type { Connection } from '../net/connection.js';
 import { listen } from '../net/listener.js';
 import type { Reactor } from '../reactor/reactor.js';
@@ -28,7 +28,7 @@ export interface UpstreamCounters {
 
 /** The upstream on a reactor, which may have other work too. */
 export class Upstream {
-  readonly address: SocketAddress;
+  readonly address: InternetAddress;
   private readonly listener;
   private waiting = 0;
   private answered = 0;

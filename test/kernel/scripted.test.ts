@@ -3,7 +3,7 @@
 import { constants } from 'node:os';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { SHUT_BOTH, SHUT_READ, SHUT_WRITE } from '../../src/kernel/kernel.js';
-import type { Kernel, SocketAddress } from '../../src/kernel/kernel.js';
+import type { Kernel, InternetAddress } from '../../src/kernel/kernel.js';
 import {
   EDGE,
   ERROR,
@@ -22,7 +22,7 @@ import { ScriptDeadlockError, ScriptedKernel, VirtualClock } from '../../src/tes
 
 const E = constants.errno;
 const BOTH = READABLE | WRITABLE;
-const HERE: SocketAddress = { family: 4, host: '127.0.0.1', port: 0 };
+const HERE: InternetAddress = { family: 4, host: '127.0.0.1', port: 0 };
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function open(kernel: Kernel): KernelPoller {
@@ -42,10 +42,10 @@ function pair(kernel: Kernel): [number, number] {
   expect(kernel.socketPair(ends)).toBe(0);
   return [ends[0]!, ends[1]!];
 }
-function listener(kernel: Kernel, backlog = 16, address = HERE): [number, SocketAddress] {
+function listener(kernel: Kernel, backlog = 16, address = HERE): [number, InternetAddress] {
   const fd = kernel.socket(address.family);
   expect([kernel.bind(fd, address), kernel.listen(fd, backlog)]).toEqual([0, 0]);
-  return [fd, kernel.localAddress(fd) as SocketAddress];
+  return [fd, kernel.localAddress(fd) as InternetAddress];
 }
 /** A TCP connection: client, server, listener. */
 function connection(kernel: Kernel): [number, number, number] {
@@ -521,7 +521,7 @@ describe('bytes', () => {
 describe('addresses', () => {
   test('port 0 gives ephemeral ports, and both ends know both addresses', () => {
     const [client, server, fd] = connection(kernel);
-    const address = kernel.localAddress(fd) as SocketAddress;
+    const address = kernel.localAddress(fd) as InternetAddress;
     expect(address.port).toBeGreaterThanOrEqual(32768);
     expect(kernel.peerAddress(client)).toEqual(address);
     expect(kernel.localAddress(server)).toEqual(address);
@@ -696,7 +696,7 @@ describe('endings', () => {
   });
   test('nothing is left when both ends are closed, not even the ports', () => {
     const [client, server, fd] = connection(kernel);
-    const address = kernel.localAddress(fd) as SocketAddress;
+    const address = kernel.localAddress(fd) as InternetAddress;
     for (const each of [client, server, fd]) kernel.close(each);
     expect(kernel.openFds()).toEqual([poller.fd]);
     expect(kernel.bind(kernel.socket(4), address)).toBe(0);
@@ -1004,7 +1004,7 @@ const scenarios: Record<string, (bench: Bench) => void> = {
     const fds = [0, 1, 2].map(() => kernel.socket(4));
     for (const fd of fds.slice(0, 2)) kernel.setOption(fd, 'reuseAddress', 1);
     say(kernel.bind(fds[0]!, HERE));
-    const address = kernel.localAddress(fds[0]!) as SocketAddress;
+    const address = kernel.localAddress(fds[0]!) as InternetAddress;
     say(
       kernel.bind(fds[1]!, address),
       kernel.bind(fds[2]!, address),

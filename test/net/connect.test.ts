@@ -7,7 +7,7 @@ import { constants, networkInterfaces } from 'node:os';
 import { isIP } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { nativeKernel, resolveHost } from '../../src/index.js';
-import type { SocketAddress } from '../../src/index.js';
+import type { InternetAddress } from '../../src/index.js';
 import { Logs, modes, realModes, scriptedModes, useWorld } from './world.js';
 import type { World } from './world.js';
 
@@ -34,7 +34,7 @@ async function silentPort(w: World): Promise<number> {
   w.onEnd(() => nativeKernel.close(fd));
   expect(nativeKernel.bind(fd, { family: 4, host: '127.0.0.1', port: 0 })).toBe(0);
   expect(nativeKernel.listen(fd, 1)).toBe(0);
-  const { port } = nativeKernel.localAddress(fd) as SocketAddress;
+  const { port } = nativeKernel.localAddress(fd) as InternetAddress;
   // It holds one more than the backlog.
   const logs = new Logs();
   w.connect(port, logs.handlers);

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { NONE, PRIORITY, READABLE, WRITABLE, descriptors, nativeKernel } from '../../src/index.js';
-import type { SocketAddress } from '../../src/index.js';
+import type { InternetAddress } from '../../src/index.js';
 import {
   LONG_MS,
   attempt,
@@ -25,11 +25,11 @@ import {
 const isLinux = process.platform === 'linux';
 
 /** A listening socket on the loopback. */
-function listener(): [number, SocketAddress] {
+function listener(): [number, InternetAddress] {
   const fd = opens(nativeKernel.socket(4));
   nativeKernel.bind(fd, { family: 4, host: '127.0.0.1', port: 0 });
   expect(nativeKernel.listen(fd, 8)).toBe(0);
-  return [fd, nativeKernel.localAddress(fd) as SocketAddress];
+  return [fd, nativeKernel.localAddress(fd) as InternetAddress];
 }
 
 describe.each(kinds)('%s', (kind) => {

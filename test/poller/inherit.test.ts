@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { expect, test } from 'vitest';
 import { READABLE, descriptors, nativeKernel } from '../../src/index.js';
-import type { SocketAddress } from '../../src/index.js';
+import type { InternetAddress } from '../../src/index.js';
 import { LONG_MS, attempt, kinds, newPoller, opens, ready } from './tools.js';
 
 /** The descriptors that a program finds open when it starts; `extra` is handed to it on purpose, as number 3. */
@@ -34,7 +34,7 @@ function makeOneOfEach(): number {
   nativeKernel.bind(listening, { family: 4, host: '127.0.0.1', port: 0 });
   nativeKernel.listen(listening, 1);
   const client = opens(nativeKernel.socket(4));
-  nativeKernel.connect(client, nativeKernel.localAddress(listening) as SocketAddress);
+  nativeKernel.connect(client, nativeKernel.localAddress(listening) as InternetAddress);
   const poller = newPoller();
   ready(poller, poller.add(listening, READABLE), LONG_MS);
   const accepted = nativeKernel.accept(listening);

@@ -14,7 +14,7 @@ import {
   nativeKernel as kernel,
 } from '../../src/index.js';
 import type { Registration, Trigger } from '../../src/index.js';
-import type { SocketAddress } from '../../src/kernel/kernel.js';
+import type { InternetAddress } from '../../src/kernel/kernel.js';
 import {
   EPOLL_FLAGS,
   derivedReadiness,
@@ -68,7 +68,7 @@ class Watcher {
   }
 }
 
-const loopback: SocketAddress = { family: 4, host: '127.0.0.1', port: 0 };
+const loopback: InternetAddress = { family: 4, host: '127.0.0.1', port: 0 };
 const bytes = Buffer.alloc(8192, 'x');
 
 /** Sockets in random states: pairs, TCP connections, listeners, sockets that never connected. */
@@ -106,7 +106,7 @@ class Sockets {
     const listener = this.listeners.at(-1) ?? this.listener();
     const fd = this.own(kernel.socket(4));
     kernel.setOption(fd, 'sendBufferBytes', 4096);
-    kernel.connect(fd, kernel.localAddress(listener) as SocketAddress);
+    kernel.connect(fd, kernel.localAddress(listener) as InternetAddress);
     return listener;
   }
   connection(): void {
@@ -119,7 +119,7 @@ class Sockets {
   refused(): void {
     const listener = kernel.socket(4);
     kernel.bind(listener, loopback);
-    const address = kernel.localAddress(listener) as SocketAddress;
+    const address = kernel.localAddress(listener) as InternetAddress;
     kernel.close(listener);
     kernel.connect(this.own(kernel.socket(4)), address);
   }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { descriptors, nativeKernel as kernel } from '../../src/index.js';
-import type { SocketAddress } from '../../src/kernel/kernel.js';
+import type { InternetAddress } from '../../src/kernel/kernel.js';
 import { formatEndpoint } from '../../src/probe/addresses.js';
 import {
   derivedReadiness,
@@ -190,11 +190,11 @@ describe.runIf(process.platform === 'linux')('this process', () => {
     expect(say(fd)).toBe(expected);
   }
 
-  function listen(backlog: number): { listener: number; address: SocketAddress } {
+  function listen(backlog: number): { listener: number; address: InternetAddress } {
     const listener = opens(kernel.socket(4));
     kernel.bind(listener, { family: 4, host: '127.0.0.1', port: 0 });
     kernel.listen(listener, backlog);
-    return { listener, address: kernel.localAddress(listener) as SocketAddress };
+    return { listener, address: kernel.localAddress(listener) as InternetAddress };
   }
 
   test('a TCP connection: addresses, state, what is unread at one end and TCP figures', async () => {
@@ -204,7 +204,7 @@ describe.runIf(process.platform === 'linux')('this process', () => {
     await says(listener, `tcp 127.0.0.1:${address.port} LISTEN waiting 1 of 7`);
     const server = opens(kernel.accept(listener));
     kernel.sendBytes(client, text('hello, world'), 0, 12);
-    const port = (kernel.localAddress(client) as SocketAddress).port;
+    const port = (kernel.localAddress(client) as InternetAddress).port;
     await says(server, `tcp 127.0.0.1:${address.port} <-> 127.0.0.1:${port} ESTABLISHED rx 12 tx 0`);
     await says(listener, `tcp 127.0.0.1:${address.port} LISTEN waiting 0 of 7`);
     const tcp = value(socketOf(client).tcp);
@@ -225,7 +225,7 @@ describe.runIf(process.platform === 'linux')('this process', () => {
     kernel.connect(client, address);
     const server = opens(kernel.accept(listener));
     kernel.sendBytes(server, text('abc'), 0, 3);
-    const { port } = kernel.localAddress(client) as SocketAddress;
+    const { port } = kernel.localAddress(client) as InternetAddress;
     await says(client, `tcp 127.0.0.1:${port} <-> 127.0.0.1:${address.port} ESTABLISHED rx 3 tx 0`);
     const poor = { inspector: noInspector };
     const common = (one: DescriptorFacts): unknown => {

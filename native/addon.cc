@@ -108,6 +108,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export(environment, exports, "nothing", Nothing);
   ExportPollers(environment, exports);
   ExportSockets(environment, exports);
+  ExportDatagrams(environment, exports);
   ExportDescriptors(environment, exports);
   ExportInspection(environment, exports);
   ExportHost(environment, exports);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -26,15 +27,17 @@ class SharedBlock {
   void Unref();
 
  private:
-  explicit SharedBlock(size_t bytes) : data_(new uint8_t[bytes]()), size_(bytes) {}
+  // calloc: large blocks come as pages that cost no memory until they are touched.
+  explicit SharedBlock(size_t bytes) : data_(static_cast<uint8_t*>(calloc(bytes, 1)), free), size_(bytes) {}
   std::atomic<int> references_{1};
-  std::unique_ptr<uint8_t[]> data_;
+  std::unique_ptr<uint8_t, void (*)(void*)> data_;
   size_t size_;
 };
 
 class Host;
 class Offload;
 struct Blocking;
+struct Datagrams;
 
 // The descriptors that this environment has made and not closed yet. A worker that is terminated runs no JavaScript
 // any more, so nobody else could give them back.
@@ -73,6 +76,7 @@ struct Environment {
   SharedBlock* buffer = nullptr;
   Host* host = nullptr;
   std::shared_ptr<Blocking> blocking;              // shared only because its type is not known here
+  std::shared_ptr<Datagrams> datagrams;            // likewise
   std::vector<std::shared_ptr<Offload>> offloads;  // index = handle; closed ones are empty and are used again
   // Of a worker: Worker.terminate() must end the thread although nothing can interrupt a thread that waits.
   bool terminable = false;
@@ -140,6 +144,7 @@ bool RunsJavaScript(Environment* environment);
 
 void ExportPollers(Environment* environment, napi_value exports);
 void ExportSockets(Environment* environment, napi_value exports);
+void ExportDatagrams(Environment* environment, napi_value exports);
 void ExportDescriptors(Environment* environment, napi_value exports);
 void ExportHost(Environment* environment, napi_value exports);
 void ExportOffload(Environment* environment, napi_value exports);

@@ -198,10 +198,23 @@ constexpr int kKeepIdle = TCP_KEEPIDLE;
 constexpr int kKeepIdle = TCP_KEEPALIVE;  // macOS
 #endif
 constexpr Option kOptions[] = {
-    {SOL_SOCKET, SO_ERROR},      {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT},
-    {IPPROTO_IPV6, IPV6_V6ONLY}, {IPPROTO_TCP, TCP_NODELAY}, {SOL_SOCKET, SO_KEEPALIVE},
-    {IPPROTO_TCP, kKeepIdle},    {SOL_SOCKET, SO_RCVBUF},    {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_ERROR},
+    {SOL_SOCKET, SO_REUSEADDR},
+    {SOL_SOCKET, SO_REUSEPORT},
+    {IPPROTO_IPV6, IPV6_V6ONLY},
+    {IPPROTO_TCP, TCP_NODELAY},
+    {SOL_SOCKET, SO_KEEPALIVE},
+    {IPPROTO_TCP, kKeepIdle},
+    {SOL_SOCKET, SO_RCVBUF},
+    {SOL_SOCKET, SO_SNDBUF},
     {SOL_SOCKET, SO_LINGER},
+    {SOL_SOCKET, SO_BROADCAST},
+    {IPPROTO_IP, IP_TTL},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+    {IPPROTO_IP, IP_MULTICAST_TTL},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+    {IPPROTO_IP, IP_MULTICAST_LOOP},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
 };
 constexpr int32_t kLingerOption = 9;
 
@@ -225,7 +238,8 @@ napi_value SetOption(napi_env env, napi_callback_info info) {
 napi_value GetOption(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   const int32_t which = arguments.Int(1);
-  if (which < 0 || which >= kLingerOption) return Result(env, -ENOPROTOOPT);
+  if (which < 0 || which == kLingerOption || which >= static_cast<int32_t>(std::size(kOptions)))
+    return Result(env, -ENOPROTOOPT);
   int value = 0;
   socklen_t length = sizeof value;
   if (getsockopt(arguments.Int(0), kOptions[which].level, kOptions[which].name, &value, &length) != 0) {

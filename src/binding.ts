@@ -42,6 +42,15 @@ export interface Binding {
   socketPair(pair: Int32Array): number;
   openReserve(): number;
 
+  /** The block that datagrams come into; its layout is that of kernel/datagram-memory.ts. */
+  datagramBlock(): ArrayBuffer;
+  /** 1: each datagram by a call of its own; 0: many by one call. Gives whether many go by one call now. */
+  datagramsOneByOne(one: number): number;
+  receiveDatagrams(fd: number, count: number, bytesMax: number): number;
+  sendDatagrams(fd: number, bytes: Uint8Array, table: Int32Array, first: number, count: number): number;
+  /** `action`: 0 leave, 1 join, 2 choose the interface that multicast leaves by. */
+  setMembership(fd: number, action: number, family: number, group: string, networkInterface: string): number;
+
   read(fd: number, bytes: Uint8Array, start: number, length: number): number;
   write(fd: number, bytes: Uint8Array, start: number, length: number): number;
   pipe(ends: Int32Array): number;

@@ -43,6 +43,11 @@ export { connect } from './net/connect.js';
 export type { ConnectOptions } from './net/connect.js';
 export { copy } from './net/connection.js';
 export type { Connection, ConnectionHandlers } from './net/connection.js';
+export { datagram } from './net/datagram.js';
+export type { DatagramOptions } from './net/datagram.js';
+export type { DatagramHandlers, DatagramTarget } from './net/datagram-handlers.js';
+export type { DatagramSocket } from './net/datagram-socket.js';
+export type { Sender } from './net/sender.js';
 export type { Flush } from './net/staging.js';
 export { resolveHost } from './net/address.js';
 
@@ -50,6 +55,7 @@ export { nativeKernel } from './kernel/native.js';
 export type {
   InternetAddress,
   Kernel,
+  Membership,
   SocketAddress,
   SocketOption,
   SocketType,

@@ -29,6 +29,8 @@ export const {
   SystemError,
   WRITABLE,
   UnderloopError,
+  datagram,
+  descriptors,
   listen,
   nativeKernel,
   resolveHost,

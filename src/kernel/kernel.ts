@@ -1,6 +1,7 @@
 // The seam to the system: every system call of reactor/ and net/ goes through one `Kernel` object.
 
 import type { KernelPoller, PollerKind } from '../poller/poller.js';
+import type { DatagramMemory } from './datagram-memory.js';
 
 /** An address of IPv4 or IPv6: `host` is numeric, with `%scope` where IPv6 needs it. */
 export interface InternetAddress {
@@ -49,7 +50,25 @@ export type SocketOption =
   | 'receiveBufferBytes'
   | 'sendBufferBytes'
   /** Seconds to linger at close; 0: close resets the connection; -1: off. Write only. */
-  | 'lingerS';
+  | 'lingerS'
+  | DatagramSocketOption;
+
+/** Those of datagram sockets. */
+export type DatagramSocketOption =
+  /** Datagrams may go to broadcast addresses; SO_BROADCAST. */
+  | 'broadcast'
+  /** How many routers a datagram may pass: IP_TTL, and IPV6_UNICAST_HOPS. */
+  | 'ttl'
+  | 'hopLimit'
+  /** The same for multicast: IP_MULTICAST_TTL, and IPV6_MULTICAST_HOPS. */
+  | 'multicastTtl'
+  | 'multicastHopLimit'
+  /** Whether this host gets what it sends to a group: IP_MULTICAST_LOOP, and IPV6_MULTICAST_LOOP. */
+  | 'multicastLoopback'
+  | 'multicastLoopback6';
+
+/** What {@link Kernel.setMembership} does: enters or leaves a group, or chooses the interface that multicast goes out by. */
+export type Membership = 'join' | 'leave' | 'outgoing';
 
 /**
  * What reactor/ and net/ need from the operating system. Calls return a number >= 0, or -errno, and never throw for
@@ -82,6 +101,27 @@ export interface Kernel {
   send(fd: number, start: number, length: number): number;
   /** The same from any other bytes: those of `bytes` from `start`, `length` of them. */
   sendBytes(fd: number, bytes: Uint8Array, start: number, length: number): number;
+  /** What {@link receiveDatagrams} fills. One per kernel; made when it is first asked for. */
+  readonly datagrams: DatagramMemory;
+  /**
+   * Takes up to `count` datagrams (see `batchMax`), each of which may have `bytesMax` bytes: one more is cut off, and marked.
+   * Gives how many came, which are in {@link datagrams} then, or -errno when there was not even one; recvmmsg(2).
+   */
+  receiveDatagrams(fd: number, count: number, bytesMax: number): number;
+  /**
+   * Sends the datagrams of rows `first` to `first + count` of `table`, of up to DATAGRAMS_MAX. A row: where in `bytes` the
+   * packed address stands (-1: to the connected peer), start, end, nothing. Gives how many went, or -errno when the first of
+   * them did not; sendmmsg(2).
+   */
+  sendDatagrams(fd: number, bytes: Uint8Array, table: Int32Array, first: number, count: number): number;
+  /** `networkInterface`: a name, a number, a local IPv4 address, or '' for the system's choice; ip(7), ipv6(7). */
+  setMembership(
+    fd: number,
+    membership: Membership,
+    family: 4 | 6,
+    group: string,
+    networkInterface: string,
+  ): number;
   shutdown(fd: number, how: number): number;
   close(fd: number): number;
   setOption(fd: number, option: SocketOption, value: number): number;

@@ -3,7 +3,8 @@
 import { binding } from '../binding.js';
 import { EVENT_STRIDE } from '../poller/poller.js';
 import type { KernelPoller, PollerCapabilities, PollerKind } from '../poller/poller.js';
-import type { Kernel, SocketAddress, SocketOption, SocketType } from './kernel.js';
+import { DatagramMemory } from './datagram-memory.js';
+import type { Kernel, Membership, SocketAddress, SocketOption, SocketType } from './kernel.js';
 
 // The order is that of kOptions in native/socket.cc.
 const socketOptions: readonly SocketOption[] = [
@@ -17,11 +18,21 @@ const socketOptions: readonly SocketOption[] = [
   'receiveBufferBytes',
   'sendBufferBytes',
   'lingerS',
+  'broadcast',
+  'ttl',
+  'hopLimit',
+  'multicastTtl',
+  'multicastHopLimit',
+  'multicastLoopback',
+  'multicastLoopback6',
 ];
 const optionNumber = Object.fromEntries(socketOptions.map((name, i) => [name, i])) as Record<
   SocketOption,
   number
 >;
+
+// As the enum of native/datagram.cc has them.
+const membershipNumber: Record<Membership, number> = { leave: 0, join: 1, outgoing: 2 };
 
 class NativePoller implements KernelPoller {
   readonly capabilities: PollerCapabilities;
@@ -93,6 +104,8 @@ class NativeKernel implements Kernel {
   readonly recv = binding.recv;
   readonly send = binding.send;
   readonly sendBytes = binding.sendBytes;
+  readonly receiveDatagrams = binding.receiveDatagrams;
+  readonly sendDatagrams = binding.sendDatagrams;
   readonly shutdown = binding.shutdown;
   readonly close = binding.close;
   readonly localAddress = binding.localAddress;
@@ -112,6 +125,20 @@ class NativeKernel implements Kernel {
   }
   connect(fd: number, address: SocketAddress): number {
     return binding.connect(fd, familyNumber(address.family), nameOf(address), portOf(address));
+  }
+  /** Most programs have no datagram sockets, and then there is no block for them. */
+  get datagrams(): DatagramMemory {
+    return (this.#datagrams ??= new DatagramMemory(binding.datagramBlock()));
+  }
+  #datagrams: DatagramMemory | undefined;
+  setMembership(
+    fd: number,
+    membership: Membership,
+    family: 4 | 6,
+    group: string,
+    networkInterface: string,
+  ): number {
+    return binding.setMembership(fd, membershipNumber[membership], family, group, networkInterface);
   }
   setOption(fd: number, option: SocketOption, value: number): number {
     return binding.setOption(fd, optionNumber[option], value);

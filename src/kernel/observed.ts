@@ -17,6 +17,7 @@ const told = [
   'localAddress',
   'peerAddress',
   'socketPair',
+  'setMembership',
   'openReserve',
 ] as const;
 
@@ -31,6 +32,7 @@ class ObservedKernel {
   private readonly one: [number] = [0];
   private readonly three: [number, number, number] = [0, 0, 0];
   private readonly four: [number, Uint8Array, number, number];
+  private readonly five: [number, Uint8Array, Int32Array, number, number];
 
   constructor(
     private readonly kernel: Kernel,
@@ -40,6 +42,7 @@ class ObservedKernel {
     this.buffer = kernel.buffer;
     this.pollerKinds = kernel.pollerKinds;
     this.four = [0, kernel.buffer, 0, 0];
+    this.five = [0, kernel.buffer, new Int32Array(), 0, 0];
   }
 
   // The clock and the poller are not told: the reactor tells what they say itself.
@@ -69,6 +72,25 @@ class ObservedKernel {
     args[3] = length;
     this.observer.call('sendBytes', args, result, fd, start, length);
     args[1] = this.buffer; // keeps the caller's bytes no longer than they are of use
+    return result;
+  }
+  get datagrams(): Kernel['datagrams'] {
+    return this.kernel.datagrams;
+  }
+  receiveDatagrams(fd: number, count: number, bytesMax: number): number {
+    const result = this.kernel.receiveDatagrams(fd, count, bytesMax);
+    this.tellThree('receiveDatagrams', result, fd, count, bytesMax);
+    return result;
+  }
+  sendDatagrams(fd: number, bytes: Uint8Array, table: Int32Array, first: number, count: number): number {
+    const result = this.kernel.sendDatagrams(fd, bytes, table, first, count);
+    const args = this.five;
+    args[0] = fd;
+    args[1] = bytes;
+    args[2] = table;
+    args[3] = first;
+    args[4] = count;
+    this.observer.call('sendDatagrams', args, result, fd, first, count);
     return result;
   }
   accept(fd: number): number {

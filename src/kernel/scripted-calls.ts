@@ -3,7 +3,7 @@
 import type { KernelPoller } from '../poller/poller.js';
 import type { Kernel, SocketAddress } from './kernel.js';
 
-type KernelCallName = Exclude<keyof Kernel, 'name' | 'buffer' | 'now' | 'pollerKinds'>;
+type KernelCallName = Exclude<keyof Kernel, 'name' | 'buffer' | 'datagrams' | 'now' | 'pollerKinds'>;
 type PollerCallName = Exclude<
   keyof KernelPoller,
   'kind' | 'capabilities' | 'fd' | 'allocateEvents' | 'rawFlags' | 'close'
@@ -37,6 +37,9 @@ const KERNEL_CALLS: Record<KernelCallName, boolean> = {
   recv: true,
   send: true,
   sendBytes: true,
+  receiveDatagrams: true,
+  sendDatagrams: true,
+  setMembership: true,
   shutdown: true,
   close: true,
   setOption: true,

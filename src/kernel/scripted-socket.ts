@@ -3,12 +3,12 @@
 import { constants } from 'node:os';
 import { ERROR, HANGUP, READABLE, READ_CLOSED, WRITABLE } from '../poller/poller.js';
 import { SHUT_BOTH, SHUT_READ, SHUT_WRITE } from './kernel.js';
-import type { SocketAddress, SocketOption } from './kernel.js';
+import type { DatagramSocketOption, SocketAddress, SocketOption } from './kernel.js';
 import { ANY_CHANGE, OpenFile } from './scripted-poller.js';
 
 const E = constants.errno;
 
-export type SocketOptions = Record<Exclude<SocketOption, 'error'>, number>;
+export type SocketOptions = Record<Exclude<SocketOption, 'error' | DatagramSocketOption>, number>;
 
 /** Where a socket's address is given back when it goes. */
 interface AddressHolder {

@@ -5,9 +5,19 @@ import { constants } from 'node:os';
 import { READABLE, WRITABLE } from '../poller/poller.js';
 import type { KernelPoller } from '../poller/poller.js';
 import { VirtualClock } from './clock.js';
-import type { Kernel, SocketAddress, SocketOption, SocketType } from './kernel.js';
+import { DatagramMemory } from './datagram-memory.js';
+import type {
+  DatagramSocketOption,
+  Kernel,
+  Membership,
+  SocketAddress,
+  SocketOption,
+  SocketType,
+} from './kernel.js';
 import { CallBook } from './scripted-calls.js';
 import type { KernelCall, ScriptableCall, ScriptedResult } from './scripted-calls.js';
+import { DatagramNetwork, ScriptedDatagram, receiveMany, sendMany } from './scripted-datagram.js';
+import type { DatagramSettings } from './scripted-datagram.js';
 import { Network } from './scripted-net.js';
 import type { NetworkSettings } from './scripted-net.js';
 import { DescriptorTable, NullFile, ScriptedPoller } from './scripted-poller.js';
@@ -16,7 +26,7 @@ import { Socket } from './scripted-socket.js';
 const E = constants.errno;
 
 /** What the simulated system is like. All can be changed at any time, through {@link ScriptedKernel.settings}. */
-export interface ScriptedSettings extends NetworkSettings {
+export interface ScriptedSettings extends NetworkSettings, DatagramSettings {
   /** RLIMIT_NOFILE: the bound on descriptor numbers, beyond which calls give EMFILE. Default: 1024. */
   fdLimit: number;
   /** Send and receive buffer of new sockets. Default: 64 KiB each. */
@@ -39,10 +49,25 @@ const DEFAULTS: ScriptedSettings = {
   socketBufferBytes: 65536,
   connectDelayMs: 0,
   connectsAtOnce: false,
+  unixDatagramsMax: 11,
+  losesDatagram: () => false,
 };
 
 /** Options of TCP and IPv6 alone: a Unix socket refuses them with EOPNOTSUPP. */
 const TCP_ONLY: readonly SocketOption[] = ['ipv6Only', 'noDelay', 'keepAliveIdleS'];
+
+/** Options of datagram sockets alone: a stream socket knows none of them here. */
+const DATAGRAM_ONLY: readonly SocketOption[] = [
+  'broadcast',
+  'ttl',
+  'hopLimit',
+  'multicastTtl',
+  'multicastHopLimit',
+  'multicastLoopback',
+  'multicastLoopback6',
+];
+const isDatagramOption = (option: SocketOption): option is DatagramSocketOption =>
+  DATAGRAM_ONLY.includes(option);
 
 /**
  * A deterministic {@link Kernel} in memory, with the semantics of Linux: descriptor table, stream sockets, TCP over
@@ -56,6 +81,7 @@ export class ScriptedKernel implements Kernel {
   readonly settings: ScriptedSettings;
   readonly #table: DescriptorTable;
   readonly #network: Network;
+  readonly #letters: DatagramNetwork;
   readonly #book: CallBook;
   #readMax = Infinity;
   #writeMax = Infinity;
@@ -66,6 +92,7 @@ export class ScriptedKernel implements Kernel {
     this.settings = { ...DEFAULTS, ...settings };
     this.#table = new DescriptorTable(this.settings);
     this.#network = new Network(clock, this.settings);
+    this.#letters = new DatagramNetwork(this.settings);
     this.#book = new CallBook(this);
   }
 
@@ -162,7 +189,7 @@ export class ScriptedKernel implements Kernel {
   }
 
   socket(family: SocketAddress['family'], type: SocketType = 'stream'): number {
-    if (type !== 'stream') return -E.EPROTONOSUPPORT;
+    if (type === 'datagram') return this.#table.open(this.#letters.create(family));
     return this.#table.open(this.#network.createSocket(family));
   }
 
@@ -184,7 +211,33 @@ export class ScriptedKernel implements Kernel {
     return this.#table.open(new NullFile());
   }
 
+  /** Made when it is first asked for: it is large, and most tests have no datagrams. */
+  get datagrams(): DatagramMemory {
+    return (this.#datagrams ??= new DatagramMemory());
+  }
+  #datagrams: DatagramMemory | undefined;
+
+  receiveDatagrams(fd: number, count: number, bytesMax: number): number {
+    return this.#withDatagram(fd, (socket) => receiveMany(socket, this.datagrams, count, bytesMax));
+  }
+
+  sendDatagrams(fd: number, bytes: Uint8Array, table: Int32Array, first: number, count: number): number {
+    return this.#withDatagram(fd, (socket) => sendMany(socket, bytes, table, first, count));
+  }
+
+  setMembership(
+    fd: number,
+    membership: Membership,
+    _family: 4 | 6,
+    group: string,
+    _interface: string,
+  ): number {
+    return this.#withDatagram(fd, (socket) => socket.setMembership(membership, group));
+  }
+
   bind(fd: number, address: SocketAddress): number {
+    const socket = this.#table.get(fd);
+    if (socket instanceof ScriptedDatagram) return isNumeric(address) ? socket.bind(address) : -E.EINVAL;
     return this.#with(fd, (socket) => (isNumeric(address) ? this.#network.bind(socket, address) : -E.EINVAL));
   }
 
@@ -193,6 +246,8 @@ export class ScriptedKernel implements Kernel {
   }
 
   connect(fd: number, address: SocketAddress): number {
+    const socket = this.#table.get(fd);
+    if (socket instanceof ScriptedDatagram) return isNumeric(address) ? socket.connect(address) : -E.EINVAL;
     return this.#with(fd, (socket) =>
       isNumeric(address) ? this.#network.connect(socket, address) : -E.EINVAL,
     );
@@ -246,7 +301,13 @@ export class ScriptedKernel implements Kernel {
   }
 
   setOption(fd: number, option: SocketOption, value: number): number {
+    const datagram = this.#table.get(fd);
+    if (datagram instanceof ScriptedDatagram) {
+      datagram.options[option] = value;
+      return 0;
+    }
     return this.#with(fd, (socket) => {
+      if (isDatagramOption(option)) return -E.ENOPROTOOPT;
       if (option === 'error') return -E.ENOPROTOOPT;
       if (socket.transport === 'unix' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
       if (option === 'lingerS') socket.options.lingerS = value;
@@ -262,7 +323,12 @@ export class ScriptedKernel implements Kernel {
   }
 
   getOption(fd: number, option: SocketOption): number {
+    const datagram = this.#table.get(fd);
+    if (datagram instanceof ScriptedDatagram) {
+      return option === 'error' ? datagram.takeError() : (datagram.options[option] ?? 0);
+    }
     return this.#with(fd, (socket) => {
+      if (isDatagramOption(option)) return -E.ENOPROTOOPT;
       if (option === 'error') return socket.takeError();
       if (option === 'lingerS') return -E.ENOPROTOOPT;
       if (socket.transport === 'unix' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
@@ -271,17 +337,26 @@ export class ScriptedKernel implements Kernel {
   }
 
   localAddress(fd: number): SocketAddress | number {
+    const datagram = this.#table.get(fd);
+    if (datagram instanceof ScriptedDatagram) return datagram.local ?? unnamed(datagram.family);
     return this.#with(fd, ({ family, local }) => {
-      if (family === 'unix') return local ?? { family, path: '' };
-      return local ?? { family, host: family === 4 ? '0.0.0.0' : '::', port: 0 };
+      return local ?? unnamed(family);
     });
   }
 
   peerAddress(fd: number): SocketAddress | number {
+    const datagram = this.#table.get(fd);
+    if (datagram instanceof ScriptedDatagram) return datagram.remote ?? -E.ENOTCONN;
     return this.#with(fd, ({ family, state, peer, remote }) => {
       if (family === 'unix') return peer === null ? -E.ENOTCONN : (remote ?? { family, path: '' });
       return state === 'connected' && remote !== null ? remote : -E.ENOTCONN;
     });
+  }
+
+  #withDatagram(fd: number, use: (socket: ScriptedDatagram) => number): number {
+    const file = this.#table.get(fd);
+    if (file === undefined) return -E.EBADF;
+    return file instanceof ScriptedDatagram ? use(file) : -E.ENOTSOCK;
   }
 
   #with<T>(fd: number, use: (socket: Socket) => T): T | number {
@@ -289,6 +364,13 @@ export class ScriptedKernel implements Kernel {
     if (file === undefined) return -E.EBADF;
     return file instanceof Socket ? use(file) : -E.ENOTSOCK;
   }
+}
+
+/** The address of a socket that has none. */
+function unnamed(family: SocketAddress['family']): SocketAddress {
+  return family === 'unix'
+    ? { family, path: '' }
+    : { family, host: family === 4 ? '0.0.0.0' : '::', port: 0 };
 }
 
 function within(bytes: Uint8Array, start: number, length: number): boolean {

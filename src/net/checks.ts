@@ -16,11 +16,11 @@ export function checkObject(name: string, value: unknown): void {
 }
 
 /** Throws unless every handler given is a function. */
-export function checkHandlers(handlers: unknown): void {
+export function checkHandlers(handlers: unknown, names: readonly string[] = handlerNames): void {
   if (typeof handlers !== 'object' || handlers === null) {
-    throw argumentError('handlers', 'an object of handler functions (open, data, drain, ...)', handlers);
+    throw argumentError('handlers', 'an object of handler functions', handlers);
   }
-  for (const name of handlerNames) {
+  for (const name of names) {
     const handler = (handlers as Record<string, unknown>)[name];
     if (handler !== undefined && typeof handler !== 'function') {
       throw argumentError(`handlers.${name}`, 'a function', handler);

@@ -14,6 +14,8 @@ export const CALLS = [
   'shutdown',
   'setOption',
   'getOption',
+  'receiveDatagrams',
+  'sendDatagrams',
 ] as const;
 
 /** The calls that can get a result of a stepper's. `send` stands for both ways of sending. */
@@ -63,7 +65,7 @@ export function injectable(
   const { name, buffer, pollerKinds } = real;
   const methods: Record<string, Method> = {};
   const others = ['now', 'openPoller', 'bind', 'listen', 'close', 'localAddress', 'peerAddress'] as const;
-  for (const other of [...others, 'socketPair', 'openReserve'] as const) {
+  for (const other of [...others, 'socketPair', 'setMembership', 'openReserve'] as const) {
     methods[other] = (...args) => (observed[other] as Method)(...args);
   }
   const cover = (method: 'sendBytes' | InjectableCall, call: InjectableCall): void => {
@@ -90,5 +92,10 @@ export function injectable(
   };
   for (const call of CALLS) cover(call, call);
   cover('sendBytes', 'send');
-  return { name, buffer, pollerKinds, ...methods } as unknown as Kernel;
+  const datagrams = { get: () => real.datagrams }; // made only when somebody asks for it
+  return Object.defineProperty(
+    { name, buffer, pollerKinds, ...methods },
+    'datagrams',
+    datagrams,
+  ) as unknown as Kernel;
 }

@@ -14,17 +14,22 @@ const SETTLE_MS = 500;
 
 const heapServer = fileURLToPath(new URL('servers/heap.js', import.meta.url));
 
-async function measure(kind, connections, pinning) {
+export async function measureAllocations(
+  kind,
+  connections,
+  pinning,
+  { script = heapServer, client: clientProgram = 'client' } = {},
+) {
   const command = [
     process.execPath,
     '--max-semi-space-size=1024',
     '--min-semi-space-size=1024',
-    heapServer,
+    script,
     kind,
   ];
   const server = await Server.start(command, pinning.serverCpu);
   const client = [
-    limitProgram('client'),
+    limitProgram(clientProgram),
     '--port',
     String(server.port),
     '--connections',
@@ -68,7 +73,7 @@ export async function runAllocations(_options, pinning, progress) {
   for (const kind of ['reactor', 'node-net']) {
     for (const connections of [1, 64]) {
       progress.line(`allocations: ${kind}, ${connections} connections`);
-      result.push({ kind, ...(await measure(kind, connections, pinning)) });
+      result.push({ kind, ...(await measureAllocations(kind, connections, pinning)) });
     }
   }
   return result;

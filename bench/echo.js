@@ -82,11 +82,11 @@ export const ECHO_KNOWN = {
 };
 
 /** Loads one server for one run. Throws with the reason when the run failed: a wrong byte, a dead or silent server. */
-async function load(server, cell, cpu, warmupMs, durationMs) {
+async function load(server, cell, cpu, warmupMs, durationMs, client) {
   if (server.failure !== null) throw new Error(server.failure);
   const { code, stdout, ending } = await runToEnd(
     [
-      limitProgram('client'),
+      limitProgram(client),
       ...['--port', server.port, '--server-pid', server.pid],
       ...['--connections', cell.connections, '--size', cell.sizeBytes, '--depth', cell.depth],
       ...['--warmup-ms', warmupMs, '--duration-ms', durationMs],
@@ -103,8 +103,8 @@ async function load(server, cell, cpu, warmupMs, durationMs) {
 
 /** One cell: all servers up at once, but only one under load at a time. */
 async function runCell(name, options, pinning, random, progress) {
-  const { baseline, known } = options;
-  const cell = CELLS[name];
+  const { baseline, known, workload } = options;
+  const cell = workload.cells[name];
   const clientCpu = cell.oneCore ? pinning.serverCpu : pinning.clientCpu;
   const entries = options.servers.map((serverName) => ({
     name: serverName,
@@ -136,13 +136,20 @@ async function runCell(name, options, pinning, random, progress) {
     }
     for (const entry of options.warmupMs > 0 ? able() : []) {
       progress.step(`${cell.title}: warming ${entry.name}`);
-      await attempt(entry, () => load(entry.server, cell, clientCpu, 0, options.warmupMs));
+      await attempt(entry, () => load(entry.server, cell, clientCpu, 0, options.warmupMs, workload.client));
     }
     for (let round = 1; round <= options.rounds; round++) {
       for (const [place, entry] of shuffled(able(), random).entries()) {
         progress.step(`${cell.title}: round ${round} of ${options.rounds}, ${entry.name}`);
         await attempt(entry, async () => {
-          const run = await load(entry.server, cell, clientCpu, ROUND_WARMUP_MS, options.durationMs);
+          const run = await load(
+            entry.server,
+            cell,
+            clientCpu,
+            ROUND_WARMUP_MS,
+            options.durationMs,
+            workload.client,
+          );
           entry.runs.push({ round, place, ...run });
         });
       }
@@ -189,18 +196,28 @@ function limitOf(serverBusy, clientBusy, cell) {
 }
 
 /**
- * Runs the cells that `options` name, with servers of the table `known`; ratios are to `baseline`.
+ * Runs the cells that `options` name, with servers of the table `known`; ratios are to `baseline`. `workload`: the table
+ * of cells, and the client that loads them.
  * @param {ReturnType<typeof parseOptions>} options
  * @param {ReturnType<typeof choosePinning>} pinning
  * @param {Progress} progress
  */
-export async function runEcho(options, pinning, progress, known = SERVERS, baseline = BASELINE) {
+export async function runEcho(
+  options,
+  pinning,
+  progress,
+  known = SERVERS,
+  baseline = BASELINE,
+  workload = { cells: CELLS, client: 'client' },
+) {
   const servers = options.servers.includes(baseline) ? options.servers : [baseline, ...options.servers];
   const random = seededRandom(options.seed);
   const cells = [];
   for (const [index, name] of options.cells.entries()) {
-    progress.line(`cell ${index + 1} of ${options.cells.length}: ${CELLS[name].title}`);
-    cells.push(await runCell(name, { ...options, servers, known, baseline }, pinning, random, progress));
+    progress.line(`cell ${index + 1} of ${options.cells.length}: ${workload.cells[name].title}`);
+    cells.push(
+      await runCell(name, { ...options, servers, known, baseline, workload }, pinning, random, progress),
+    );
   }
   progress.clear();
   const { rounds, durationMs, warmupMs, seed } = options;

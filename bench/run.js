@@ -13,11 +13,12 @@ import { formatModels, modelsFailed, runModels } from './models.js';
 import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
 import { formatTimers, runTimers, timersFailed } from './timers.js';
+import { formatUdp, runUdp, udpFailed } from './udp.js';
 import { formatTrace, runTrace, traceFailed } from './trace.js';
 
 const KNOWN = {
   ...ECHO_KNOWN,
-  parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace', 'http'],
+  parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace', 'http', 'udp'],
 };
 
 const PARTS = {
@@ -27,6 +28,7 @@ const PARTS = {
   allocations: { run: runAllocations, format: formatAllocations, failed: allocationsFailed },
   trace: { run: runTrace, format: formatTrace, failed: traceFailed },
   http: { run: runHttp, format: formatHttp, failed: httpFailed },
+  udp: { run: runUdp, format: formatUdp, failed: udpFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
   timers: { run: runTimers, format: formatTimers, failed: timersFailed },
 };

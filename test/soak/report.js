@@ -1,0 +1,85 @@
+// Figures of a run, for people.
+
+const MIB = 1024 * 1024;
+const whole = (number) => Math.round(number ?? 0).toLocaleString('en-US');
+const mib = (bytes) => (bytes / MIB).toFixed(1);
+
+/** One line while the run goes on. @param {import('./soak.js').Soak} soak */
+export function progressLine({ server, samples, judge }, elapsedMs) {
+  const { events, counts, staleEvents, staleCalls, live } = server.progress;
+  const memory = samples.at(-1);
+  const seconds = elapsedMs / 1000;
+  const parts = [
+    `${seconds.toFixed(0).padStart(5)} s`,
+    `${whole(events)} events (${whole(events / seconds)}/s)`,
+    `${whole((counts.accepted ?? 0) + (counts.opened ?? 0))} connections, ${whole(counts.closed)} closed, ${live} open`,
+    `${whole(judge.aborted)} cut off`,
+    `stale: ${whole(staleEvents)} dropped, ${whole(staleCalls)} called`,
+    `lost ${judge.lost}`,
+  ];
+  if (memory !== undefined) {
+    const { pssBytes, ownBytes, rssBytes, heapBytes, externalBytes, fds } = memory;
+    parts.push(
+      `PSS ${mib(pssBytes)} (own ${mib(ownBytes)}) RSS ${mib(rssBytes)} heap ${mib(heapBytes)} external ${mib(externalBytes)} MiB`,
+      `${fds} fds`,
+    );
+  }
+  return parts.join(' | ');
+}
+
+/** @param {ReturnType<import('./soak.js').Soak['result']>} result */
+export function formatResult(result) {
+  const { server, peer } = result;
+  const rows = [
+    ['readiness events', `${whole(result.events)} in ${result.elapsedS.toFixed(1)} s`],
+    ['calls checked', `${whole(result.calls)}, each against the inode taken at registration`],
+    [
+      'connections',
+      `${whole(server.accepted)} accepted, ${whole(server.opened)} opened, ${whole(server.closed)} closed`,
+    ],
+    ['cut off', `${whole(result.aborted)}, of them ${whole(server.killed)} by a neighbour in the same batch`],
+    ['half-closed', `${whole(peer.halfClosed)} by the server first`],
+    ['resets', `${whole(peer.resets)} seen by the peer`],
+    [
+      'fd numbers',
+      `${whole(server.reusedFds)} used again within the batch; ${whole(server.duplicates)} duplicates held`,
+    ],
+    [
+      'no descriptor',
+      `${result.bursts} bursts; ${whole(server.noDescriptor)} EMFILE; ${whole(server.refused)} turned away`,
+    ],
+    [
+      'bytes checked',
+      `${(result.bytes / 1e6).toFixed(0)} MB on ${whole(result.judged)} connections, at both ends`,
+    ],
+    [
+      'stale events',
+      `${whole(result.staleEvents)}, of them ${whole(result.reusedSlots)} on a slot in use again`,
+    ],
+    ['stale calls', whole(result.staleCalls)],
+    ['lost', whole(result.lost)],
+    ['descriptors', `${result.fds.before} before, ${result.fds.after} after`],
+  ];
+  const first = result.samples[0];
+  const last = result.samples.at(-1);
+  if (first !== undefined)
+    rows.push([
+      'memory',
+      `own ${mib(first.ownBytes)} to ${mib(last.ownBytes)} MiB, PSS ${mib(first.pssBytes)} to ${mib(last.pssBytes)} MiB`,
+    ]);
+  if (result.growth !== null) {
+    const { ownMib, pssMib, heapMib } = result.growth;
+    rows.push([
+      'growth',
+      `own ${ownMib.toFixed(2)} MiB after five minutes (PSS ${pssMib.toFixed(2)}, heap ${heapMib.toFixed(2)})`,
+    ]);
+  }
+  const title = `soak on ${result.poller}, ${result.trigger}, seed ${result.seed}${result.withoutGenerations ? ', WITHOUT the generation check' : ''}`;
+  const verdict = result.interrupted ? 'interrupted: figures so far' : result.passed ? 'passed' : 'FAILED';
+  return [
+    title,
+    ...rows.map(([name, text]) => `  ${name.padEnd(17)} ${text}`),
+    ...result.problems.map((text) => `! ${text}`),
+    verdict,
+  ].join('\n');
+}

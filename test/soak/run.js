@@ -1,0 +1,39 @@
+// `npm run soak`: real sockets under stress until so many events or seconds are over; see docs/soak.md.
+
+import { nativeKernel } from '../../dist/index.js';
+import { EXIT, interruptible } from '../../dist/cli/exit.js';
+import { HELP, UsageError, parseOptions } from './options.js';
+import { formatResult, progressLine } from './report.js';
+import { Soak } from './soak.js';
+
+const PROGRESS_MS = 2000;
+
+async function main() {
+  const options = parseOptions(process.argv.slice(2), nativeKernel.pollerKinds);
+  if (options.help) {
+    process.stdout.write(HELP);
+    return EXIT.ok;
+  }
+  if (process.platform !== 'linux') throw new UsageError('the soak reads /proc: it runs on Linux');
+  const signal = interruptible();
+  const soak = new Soak(options);
+  const startedMs = performance.now();
+  let toldMs = startedMs;
+  const result = await soak.run(signal, () => {
+    const nowMs = performance.now();
+    if (nowMs - toldMs < PROGRESS_MS) return;
+    toldMs = nowMs;
+    process.stderr.write(`${progressLine(soak, nowMs - startedMs)}\n`);
+  });
+  process.stdout.write(`${options.json ? JSON.stringify(result) : formatResult(result)}\n`);
+  if (result.interrupted) return EXIT.interrupted;
+  return result.passed ? EXIT.ok : EXIT.failed;
+}
+
+await main().then(
+  (status) => (process.exitCode = status),
+  (error) => {
+    process.stderr.write(`${error instanceof UsageError ? error.message : error.stack}\n`);
+    process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  },
+);

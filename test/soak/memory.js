@@ -25,7 +25,7 @@ export class MemoryProbe {
     const length = readSync(this.#fd, this.#text, 0, this.#text.length, 0);
     const text = this.#text.toString('latin1', 0, length);
     const figure = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
-    const { heapUsed, external } = process.memoryUsage();
+    const { heapUsed, heapTotal, external } = process.memoryUsage();
     const pssBytes = figure('Pss');
     // A page of the runtime's file is shared by all processes that run it: this part of PSS changes when they end.
     const pssFileBytes = figure('Pss_File');
@@ -34,6 +34,7 @@ export class MemoryProbe {
       ownBytes: pssBytes - pssFileBytes,
       rssBytes: figure('Rss'),
       heapBytes: heapUsed,
+      heapTotalBytes: heapTotal,
       externalBytes: external,
     };
   }

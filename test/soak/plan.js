@@ -21,10 +21,10 @@ export function mix(a, b) {
  * fast as it can. `duplex`: both do.
  */
 const KINDS = [
-  ['echo', 0.76],
-  ['serverFlood', 0.06],
-  ['peerFlood', 0.06],
-  ['duplex', 0.12],
+  ['echo', 0.88],
+  ['serverFlood', 0.03],
+  ['peerFlood', 0.03],
+  ['duplex', 0.06],
 ];
 
 /** How often things happen, as probabilities. */
@@ -32,7 +32,7 @@ const ABORT = 0.3;
 const SLOW_PEER = 0.15;
 const PAUSING_SERVER = 0.15;
 const SMALL_BUFFER = 0.3;
-const KILLER = 0.25;
+const KILLER = 0.3;
 const DUPLICATE = 0.06;
 
 /**
@@ -62,7 +62,7 @@ export function planOf(seed, number) {
   let draw = random.next();
   const kind = (KINDS.find(([, share]) => (draw -= share) < 0) ?? KINDS[0])[0];
   const many = {
-    echo: 10 + upTo(180),
+    echo: 10 + upTo(700),
     serverFlood: 20 + upTo(60),
     peerFlood: 20 + upTo(60),
     duplex: 5 + upTo(60),
@@ -75,14 +75,14 @@ export function planOf(seed, number) {
   const slowPeer = { every: 1 + upTo(8), ms: 1 + upTo(20) };
   const pausingServer = { every: 1 + upTo(8), ms: 1 + upTo(20) };
   const duplicate = { ms: 1 + upTo(60), watched: chance(0.5) };
-  const killsAt = upTo(30);
+  const killsAt = upTo(40);
   return {
     number,
     layer,
     kind,
     serverFrames,
     peerFrames,
-    window: 1 + upTo(7),
+    window: 1 + upTo(3),
     abort: chance(ABORT) ? abort : null,
     slowPeer: chance(SLOW_PEER) ? slowPeer : null,
     pausingServer: chance(PAUSING_SERVER) ? pausingServer : null,

@@ -2,6 +2,7 @@
 
 import { nativeKernel } from '../../dist/index.js';
 import { EXIT, interruptible } from '../../dist/cli/exit.js';
+import { formatFloods, runFloods } from './floods.js';
 import { HELP, UsageError, parseOptions } from './options.js';
 import { formatResult, progressLine } from './report.js';
 import { Soak } from './soak.js';
@@ -16,18 +17,32 @@ async function main() {
   }
   if (process.platform !== 'linux') throw new UsageError('the soak reads /proc: it runs on Linux');
   const signal = interruptible();
-  const soak = new Soak(options);
+  const result = options.floods ? await floods(options, signal) : await soak(options, signal);
+  if (result.interrupted) return EXIT.interrupted;
+  return result.passed ? EXIT.ok : EXIT.failed;
+}
+
+async function floods(options, signal) {
+  const result = await runFloods(options, nativeKernel.pollerKinds, signal, ({ poller, trigger, role }) => {
+    const does = role === 'R' ? 'reads' : 'writes';
+    process.stderr.write(`${poller} ${trigger}: the server ${does} for ${options.floodS} s\n`);
+  });
+  process.stdout.write(`${options.json ? JSON.stringify(result) : formatFloods(result)}\n`);
+  return result;
+}
+
+async function soak(options, signal) {
+  const run = new Soak(options);
   const startedMs = performance.now();
   let toldMs = startedMs;
-  const result = await soak.run(signal, () => {
+  const result = await run.run(signal, () => {
     const nowMs = performance.now();
     if (nowMs - toldMs < PROGRESS_MS) return;
     toldMs = nowMs;
-    process.stderr.write(`${progressLine(soak, nowMs - startedMs)}\n`);
+    process.stderr.write(`${progressLine(run, nowMs - startedMs)}\n`);
   });
   process.stdout.write(`${options.json ? JSON.stringify(result) : formatResult(result)}\n`);
-  if (result.interrupted) return EXIT.interrupted;
-  return result.passed ? EXIT.ok : EXIT.failed;
+  return result;
 }
 
 await main().then(

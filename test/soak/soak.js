@@ -8,6 +8,7 @@ import { Random } from '../../dist/load/random.js';
 import { Judge } from './judge.js';
 import { growthOf } from './memory.js';
 import { withoutGenerations } from './mutant.js';
+import { pause } from './pause.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const script = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -21,6 +22,7 @@ const GROWTH_MIB_MAX = 2;
 /** Bursts without descriptors: every so often, for so long. */
 const BURST_EVERY_MS = 3000;
 const BURST_MS = 150;
+const BURST_FIRST_MS = 300;
 
 const descriptorsOf = (pid) => readdirSync(`/proc/${pid}/fd`).length;
 
@@ -131,7 +133,7 @@ export class Soak {
   async #untilEnd(signal) {
     const { events, durationS, seed } = this.options;
     const random = new Random(seed);
-    let nextBurstMs = BURST_EVERY_MS / 3;
+    let nextBurstMs = BURST_FIRST_MS;
     for (;;) {
       await pause(25, signal);
       const atMs = performance.now() - this.#startedMs;
@@ -225,18 +227,4 @@ export class Soak {
       problems,
     };
   }
-}
-
-/** @param {number} ms @param {AbortSignal} signal */
-function pause(ms, signal) {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }

@@ -5,6 +5,8 @@
   'variables': {
     # Linux only: a folder with include/sys/event.h (or include/kqueue/sys/event.h) and lib/libkqueue.so.
     'kqueue_prefix%': '<!(echo "$UNDERLOOP_KQUEUE_PREFIX")',
+    # Set by scripts/prebuild.js: a binary for other machines than this one.
+    'prebuild%': '<!(echo "$UNDERLOOP_PREBUILD")',
   },
   'targets': [
     {
@@ -28,6 +30,9 @@
         ['OS=="linux"', {
           'sources': ['<@(underloop_sources_epoll)'],
           'defines': ['UNDERLOOP_HAVE_EPOLL'],
+        }],
+        ['OS=="linux" and "<(prebuild)"!=""', {
+          'sources': ['<@(underloop_sources_prebuild)'],
         }],
         ['OS in "mac freebsd"', {
           'sources': ['<@(underloop_sources_kqueue)'],

@@ -13,6 +13,7 @@
 #include "environment.h"
 #include "host.h"
 #include "offload.h"
+#include "wait_thread.h"
 
 namespace underloop {
 
@@ -51,6 +52,7 @@ void Environment::ClosePoller(int32_t handle) {
 }
 
 Environment::~Environment() {
+  wait_threads.clear();  // they poll what is closed next
   for (auto& offload : offloads) {
     if (offload != nullptr) offload->Close();
   }
@@ -113,6 +115,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportInspection(environment, exports);
   ExportHost(environment, exports);
   ExportOffload(environment, exports);
+  ExportWaitThreads(environment, exports);
   ExportBlocking(environment, exports);
   ExportBlockingClient(environment, exports);
   return exports;

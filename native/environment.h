@@ -36,6 +36,7 @@ class SharedBlock {
 
 class Host;
 class Offload;
+class WaitThread;
 struct Blocking;
 struct Datagrams;
 
@@ -78,6 +79,7 @@ struct Environment {
   std::shared_ptr<Blocking> blocking;              // shared only because its type is not known here
   std::shared_ptr<Datagrams> datagrams;            // likewise
   std::vector<std::shared_ptr<Offload>> offloads;  // index = handle; closed ones are empty and are used again
+  std::vector<std::shared_ptr<WaitThread>> wait_threads;  // likewise
   // Of a worker: Worker.terminate() must end the thread although nothing can interrupt a thread that waits.
   bool terminable = false;
   napi_ref nothing = nullptr;  // a JavaScript function that does nothing
@@ -148,6 +150,7 @@ void ExportDatagrams(Environment* environment, napi_value exports);
 void ExportDescriptors(Environment* environment, napi_value exports);
 void ExportHost(Environment* environment, napi_value exports);
 void ExportOffload(Environment* environment, napi_value exports);
+void ExportWaitThreads(Environment* environment, napi_value exports);
 void ExportInspection(Environment* environment, napi_value exports);
 void ExportBlocking(Environment* environment, napi_value exports);
 void ExportBlockingClient(Environment* environment, napi_value exports);

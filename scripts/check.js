@@ -79,7 +79,7 @@ async function compileNative() {
   args.push('-isystem', require('node-addon-api').include_dir);
   let kqueueInclude = process.platform === 'linux' ? undefined : 'native';
   if (process.platform === 'linux') {
-    sources.push(...native.underloop_sources_epoll);
+    sources.push(...native.underloop_sources_epoll, ...native.underloop_sources_prebuild);
     args.push('-DUNDERLOOP_HAVE_EPOLL');
     // Linux has no kqueue header; the one that the tests bring along will do.
     const header = projectFiles()?.find((file) => file.endsWith('/sys/event.h'));

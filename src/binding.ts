@@ -82,6 +82,13 @@ export interface Binding {
   hostDrain(): void;
   hostRef(ref: boolean): void;
 
+  /** A thread that waits for `fd` or a timeout, and then has the runtime call `wake`; native/wait_thread.h. A handle, or -errno. */
+  waitThreadOpen(fd: number, wake: () => void): number;
+  /** One call of `wake`: when the fd is readable, or after `timeoutMs` (may be Infinity). Replaces what was armed before. */
+  waitThreadArm(handle: number, timeoutMs: number): number;
+  waitThreadRef(handle: number, ref: boolean): number;
+  waitThreadClose(handle: number): number;
+
   /** Threads for system calls that block. Gives `[handle, fd]`, the fd readable when calls are done, or -errno; native/offload.h. */
   offloadOpen(threadsMax: number): [number, number] | number;
   offloadClose(handle: number): number;

@@ -7,7 +7,9 @@ import { nativeKernel } from '../kernel/native.js';
 import { EVENT_STRIDE, READABLE } from '../poller/poller.js';
 import type { KernelPoller } from '../poller/poller.js';
 import type { Reactor } from './reactor.js';
+import { ImmediateHost } from './immediate-host.js';
 import type { Source } from './run-queue.js';
+import { ThreadHost } from './thread-host.js';
 
 /** Runs the turns of the reactors that share a thread. */
 export interface Host {
@@ -24,9 +26,6 @@ export interface Host {
  * which it hands to the kernel only inside its own poll. Only an unreferenced immediate shows nowhere, and waits so long.
  */
 export const SLICE_MS = 20;
-
-/** The longest wait of a host that cannot ask the runtime, and must let it run between any two. */
-export const BLIND_WAIT_MS = 1;
 
 /**
  * After this many passes in a row in which the runtime ran nothing, all its watchers are in the kernel, and we may wait
@@ -329,58 +328,6 @@ export class HostSource implements Source {
 }
 
 /**
- * Where the runtime's loop cannot be had (Bun, Deno) and for scripted kernels: one turn per immediate, each waiting for
- * at most {@link BLIND_WAIT_MS}. Simple, correct, and never quite idle.
- */
-class ImmediateHost implements Host {
-  private readonly handles = new Map<Reactor, NodeJS.Immediate>();
-  private readonly unreferenced = new Set<Reactor>();
-
-  constructor(private readonly sliceMs: number) {}
-
-  join(reactor: Reactor): void {
-    this.schedule(reactor);
-  }
-  leave(reactor: Reactor): void {
-    clearImmediate(this.handles.get(reactor));
-    this.handles.delete(reactor);
-    this.unreferenced.delete(reactor);
-  }
-  setReferenced(reactor: Reactor, referenced: boolean): void {
-    const handle = this.handles.get(reactor);
-    if (referenced) this.unreferenced.delete(reactor);
-    else this.unreferenced.add(reactor);
-    if (referenced) handle?.ref();
-    else handle?.unref();
-  }
-
-  setHeld(reactor: Reactor, held: boolean): void {
-    clearImmediate(this.handles.get(reactor));
-    if (!held) this.schedule(reactor);
-  }
-
-  private step(reactor: Reactor): void {
-    // Asked now and not after the last turn: a reaction of a promise may have given it new work since.
-    if (!reactor.alive) {
-      reactor.stop();
-      return;
-    }
-    this.schedule(reactor);
-    try {
-      reactor.turn(this.sliceMs);
-    } catch (error) {
-      reactor.end(error as Error);
-    }
-  }
-
-  private schedule(reactor: Reactor): void {
-    const handle = setImmediate(() => this.step(reactor));
-    if (this.unreferenced.has(reactor)) handle.unref();
-    this.handles.set(reactor, handle);
-  }
-}
-
-/**
  * Whether the runtime has immediates queued. Of unreferenced ones it tells nobody, and one that queues the next shows in
  * no count of passes. But they stand in a linked list (`_idlePrev`, in every Node since 11), so a new one can tell.
  */
@@ -407,9 +354,9 @@ export function hostFor(kernel: Kernel): Host {
 function openRuntimeHost(): Host {
   let host: RuntimeHost | null = null;
   // Bun aborts the process when libuv's symbols are only looked at; Deno has none.
-  const foreign = 'Bun' in globalThis || 'Deno' in globalThis;
+  const foreign = 'Bun' in globalThis || 'Deno' in globalThis || process.env['UNDERLOOP_HOST'] === 'thread';
   const opened = foreign ? null : binding.hostOpen(() => host?.pump());
-  if (opened === null) return new ImmediateHost(BLIND_WAIT_MS);
+  if (opened === null) return new ThreadHost();
   host = new RuntimeHost(opened);
   return host;
 }

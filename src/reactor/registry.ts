@@ -41,6 +41,8 @@ export class Registry<Source> {
   size = 0;
   /** What keeps `run()` going: referenced registrations, and what {@link hold} holds. */
   referenced = 0;
+  /** Told of what may concern a wait in another thread: see thread-host.ts. Else null. @internal */
+  changed: (() => void) | null = null;
 
   constructor(
     readonly poller: KernelPoller,
@@ -109,6 +111,7 @@ export class Registry<Source> {
     const now = referenced ? 1 : 0;
     this.referenced += now - this.referencedSlots[slot];
     this.referencedSlots[slot] = now;
+    this.changed?.();
   }
 
   /** Work that has no fd here, such as that of another thread, keeps `run()` going until the function returned is called. */
@@ -118,6 +121,7 @@ export class Registry<Source> {
     return () => {
       if (held) this.referenced--;
       held = false;
+      this.changed?.();
     };
   }
 

@@ -25,6 +25,8 @@ export type Task = Runnable | (() => void);
 export class RunQueue {
   /** How many of the oldest tasks belong to this turn's batch. What is pushed later belongs to a later turn. */
   left = 0;
+  /** Told of what may concern a wait in another thread: see thread-host.ts. Else null. @internal */
+  changed: (() => void) | null = null;
   // Both rings have a power of two places, so that the position is a mask and not a division.
   private tasks: (Task | null)[] = new Array<Task | null>(16).fill(null);
   private mask = 15;
@@ -41,6 +43,7 @@ export class RunQueue {
     if (this.size > this.mask) this.grow();
     this.tasks[(this.head + this.size) & this.mask] = task;
     this.size++;
+    this.changed?.();
   }
 
   /** A batch begins: at most `max` of the tasks queued now are in it. */

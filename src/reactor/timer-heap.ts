@@ -34,6 +34,7 @@ export class Timer implements Runnable {
     if (this.callback !== null) this.heap.observer?.timerCancelled(this);
     this.callback = null;
     this.heap.remove(this);
+    this.heap.changed?.();
   }
 
   /** Keeps `run()` going while it is pending (the default). */
@@ -47,6 +48,7 @@ export class Timer implements Runnable {
   unref(): this {
     if (this.referenced && this.place >= 0) this.heap.referenced--;
     this.referenced = false;
+    this.heap.changed?.();
     return this;
   }
 
@@ -72,6 +74,8 @@ export class TimerHeap {
   private nextSequence = 0;
   /** How many pending timers keep the reactor alive. */
   referenced = 0;
+  /** Told of what may concern a wait in another thread: see thread-host.ts. Else null. @internal */
+  changed: (() => void) | null = null;
 
   /** @internal */
   constructor(readonly observer: Observer | null = null) {}
@@ -90,6 +94,7 @@ export class TimerHeap {
     this.timers.push(timer);
     this.referenced++;
     this.siftUp(timer, this.timers.length - 1);
+    this.changed?.();
     return timer;
   }
 

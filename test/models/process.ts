@@ -39,6 +39,7 @@ export class ServerProcess {
       this.look();
     });
     child.stdin?.on('error', () => {});
+    child.stdio[3]?.on('error', () => {}); // it is reset when the process ends without having read it
     this.exit = once(child, 'close').then(([code, signal]) => {
       this.gone = true;
       this.look();

@@ -8,6 +8,8 @@ const files = () => (existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').
 
 // The loader itself opens things when it is first used.
 await import('./nothing.mjs');
+// So do the runtime's own streams, which newer versions of Node touch when node:util is loaded.
+void [process.stdout, process.stderr];
 const filesBefore = files();
 const resourcesBefore = process.getActiveResourcesInfo();
 const names = Object.keys(await import(specifier)).sort();

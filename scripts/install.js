@@ -81,7 +81,8 @@ function buildIsCurrent() {
   return builtMs >= sourcesModifiedMs() && kqueuePrefix === KQUEUE_PREFIX && loads(ADDON);
 }
 
-function prebuildFits() {
+/** Whether a prebuild for this machine is there, loads, and is no older than its sources. */
+export function prebuildFits() {
   if (KQUEUE_PREFIX !== '' || process.env['npm_config_build_from_source']) return false;
   let prebuild;
   try {

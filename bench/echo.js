@@ -1,12 +1,10 @@
 // The echo benchmark: what one message costs the server in CPU time, as a ratio to a minimal C server on epoll.
 
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describeEnvironment, formatEnvironment } from './lib/environment.js';
-import { buildLimits, limitProgram } from './lib/limit.js';
-import { UsageError, formatHelp, parseOptions } from './lib/options.js';
-import { Server, choosePinning, runToEnd } from './lib/processes.js';
-import { Progress } from './lib/progress.js';
+import { runAlone } from './lib/alone.js';
+import { limitProgram } from './lib/limit.js';
+import { Server, runToEnd } from './lib/processes.js';
 import { INTERVAL_ROUNDS_MIN, median, seededRandom, shuffled, summarise } from './lib/statistics.js';
 import { formatTable } from './lib/table.js';
 
@@ -30,7 +28,7 @@ export const reactorServer = (...args) => ({
   needs: { file: path('../dist/index.js'), reason: 'dist/index.js is missing: npm run build' },
 });
 
-const SERVERS = {
+export const SERVERS = {
   [BASELINE]: { command: [limitProgram('epoll_echo')] },
   [BASELINE_AGAIN]: { command: [limitProgram('epoll_echo')] },
   'c-epoll-edge': { command: [limitProgram('epoll_echo'), '-e'] },
@@ -86,9 +84,9 @@ async function load(server, cell, cpu, warmupMs, durationMs, client) {
   if (server.failure !== null) throw new Error(server.failure);
   const { code, stdout, ending } = await runToEnd(
     [
-      limitProgram(client),
+      ...(cell.load ?? [limitProgram('client'), '--depth', cell.depth]),
       ...['--port', server.port, '--server-pid', server.pid],
-      ...['--connections', cell.connections, '--size', cell.sizeBytes, '--depth', cell.depth],
+      ...['--connections', cell.connections, '--size', cell.sizeBytes],
       ...['--warmup-ms', warmupMs, '--duration-ms', durationMs],
       '--json',
       '--lifeline',
@@ -103,8 +101,8 @@ async function load(server, cell, cpu, warmupMs, durationMs, client) {
 
 /** One cell: all servers up at once, but only one under load at a time. */
 async function runCell(name, options, pinning, random, progress) {
-  const { baseline, known, workload } = options;
-  const cell = workload.cells[name];
+  const { baseline, known } = options;
+  const cell = options.table[name];
   const clientCpu = cell.oneCore ? pinning.serverCpu : pinning.clientCpu;
   const entries = options.servers.map((serverName) => ({
     name: serverName,
@@ -196,11 +194,11 @@ function limitOf(serverBusy, clientBusy, cell) {
 }
 
 /**
- * Runs the cells that `options` name, with servers of the table `known`; ratios are to `baseline`. `workload`: the table
- * of cells, and the client that loads them.
- * @param {ReturnType<typeof parseOptions>} options
- * @param {ReturnType<typeof choosePinning>} pinning
- * @param {Progress} progress
+ * Runs the cells of `table` that `options` name, with servers of the table `known`; ratios are to `baseline`. A cell may
+ * name another program that loads the servers, which takes the client's options.
+ * @param {ReturnType<typeof import('./lib/options.js').parseOptions>} options
+ * @param {ReturnType<typeof import('./lib/processes.js').choosePinning>} pinning
+ * @param {import('./lib/progress.js').Progress} progress
  */
 export async function runEcho(
   options,
@@ -208,15 +206,15 @@ export async function runEcho(
   progress,
   known = SERVERS,
   baseline = BASELINE,
-  workload = { cells: CELLS, client: 'client' },
+  table = CELLS,
 ) {
   const servers = options.servers.includes(baseline) ? options.servers : [baseline, ...options.servers];
   const random = seededRandom(options.seed);
   const cells = [];
   for (const [index, name] of options.cells.entries()) {
-    progress.line(`cell ${index + 1} of ${options.cells.length}: ${workload.cells[name].title}`);
+    progress.line(`cell ${index + 1} of ${options.cells.length}: ${table[name].title}`);
     cells.push(
-      await runCell(name, { ...options, servers, known, baseline, workload }, pinning, random, progress),
+      await runCell(name, { ...options, servers, known, baseline, table }, pinning, random, progress),
     );
   }
   progress.clear();
@@ -281,13 +279,14 @@ function formatDisturbance(cell) {
 }
 
 function formatCell(cell, baseline) {
+  const unit = cell.unit ?? 'msg';
   const heading = [
     'server',
     'CPU ratio',
     '95% interval',
     'range',
-    'CPU us/msg',
-    'k msg/s',
+    `CPU us/${unit}`,
+    `k ${unit}/s`,
     'server',
     'client',
     'limited by',
@@ -304,12 +303,12 @@ function formatCell(cell, baseline) {
 }
 
 /** @param {Awaited<ReturnType<typeof runEcho>>} echo */
-export function formatEcho(echo) {
+export function formatEcho(echo, what = 'Echo: server CPU time per message') {
   const clientBound = echo.cells.some((cell) =>
     cell.servers.some(({ summary }) => summary?.limitedBy === 'client'),
   );
   return [
-    `Echo: server CPU time per message, as a ratio to ${echo.baseline} in the same round; medians of ${echo.rounds} rounds ` +
+    `${what}, as a ratio to ${echo.baseline} in the same round; medians of ${echo.rounds} rounds ` +
       `of ${echo.durationMs} ms, order shuffled with seed ${echo.seed}. Every reply was verified.`,
     ...echo.cells.map((cell) => formatCell(cell, echo.baseline)),
     ...(echo.rounds < INTERVAL_ROUNDS_MIN
@@ -323,28 +322,13 @@ export function formatEcho(echo) {
   ].join('\n\n');
 }
 
-async function main() {
-  const known = { ...ECHO_KNOWN, parts: ['echo'] };
-  const options = parseOptions(process.argv.slice(2), known);
-  if (options.help) {
-    process.stdout.write(
-      formatHelp('node bench/echo.js', 'Measures echo servers against a minimal C server on epoll.', known),
-    );
-    return;
-  }
-  buildLimits();
-  const pinning = choosePinning();
-  const environment = describeEnvironment(pinning);
-  const echo = await runEcho(options, pinning, new Progress());
-  console.log(`${formatEnvironment(environment)}\n\n${formatEcho(echo)}`);
-  if (options.jsonFile !== null)
-    writeFileSync(options.jsonFile, `${JSON.stringify({ environment, echo }, null, 1)}\n`);
-  if (echoFailed(echo)) process.exitCode = 1;
-}
-
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await main().catch((error) => {
-    console.error(error instanceof UsageError ? error.message : error);
-    process.exitCode = error instanceof UsageError ? 2 : 1;
+  await runAlone({
+    name: 'echo',
+    about: 'Measures echo servers against a minimal C server on epoll.',
+    known: { ...ECHO_KNOWN, parts: ['echo'] },
+    run: runEcho,
+    format: formatEcho,
+    failed: echoFailed,
   });
 }

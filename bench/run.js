@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { allocationsFailed, formatAllocations, runAllocations } from './allocations.js';
 import { besideFailed, formatBeside, runBeside } from './beside.js';
 import { callsFailed, formatCalls, runCalls } from './calls.js';
+import { churnFailed, formatChurn, runChurn } from './churn.js';
 import { formatHttp, httpFailed, runHttp } from './http.js';
 import { ECHO_KNOWN, echoFailed, formatEcho, runEcho } from './echo.js';
 import { describeEnvironment, formatEnvironment } from './lib/environment.js';
@@ -18,11 +19,12 @@ import { formatTrace, runTrace, traceFailed } from './trace.js';
 
 const KNOWN = {
   ...ECHO_KNOWN,
-  parts: ['echo', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace', 'http', 'udp'],
+  parts: ['echo', 'churn', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace', 'http', 'udp'],
 };
 
 const PARTS = {
   echo: { run: runEcho, format: formatEcho, failed: echoFailed },
+  churn: { run: runChurn, format: formatChurn, failed: churnFailed },
   beside: { run: runBeside, format: formatBeside, failed: besideFailed },
   models: { run: runModels, format: formatModels, failed: modelsFailed },
   allocations: { run: runAllocations, format: formatAllocations, failed: allocationsFailed },

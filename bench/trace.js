@@ -1,16 +1,12 @@
 // What being watched costs: the echo server with a recorder in memory, with one on disk, and without the hooks altogether.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripObserver } from '../scripts/strip-observer.js';
 import { echoFailed, formatEcho, reactorServer, runEcho } from './echo.js';
-import { describeEnvironment, formatEnvironment } from './lib/environment.js';
-import { buildLimits } from './lib/limit.js';
-import { UsageError, formatHelp, parseOptions } from './lib/options.js';
-import { choosePinning } from './lib/processes.js';
-import { Progress } from './lib/progress.js';
+import { runAlone } from './lib/alone.js';
 
 const BASELINE = 'unobserved';
 
@@ -24,7 +20,7 @@ const KNOWN = {
   parts: ['trace'],
 };
 
-/** @param {ReturnType<typeof parseOptions>} options Of a run of all parts: its cells and servers are those of echo. */
+/** @param {ReturnType<typeof import('./lib/options.js').parseOptions>} options Of a run of all parts: its cells and servers are those of echo. */
 export async function runTrace(options, pinning, progress) {
   const folder = mkdtempSync(join(tmpdir(), 'underloop-trace-'));
   try {
@@ -68,25 +64,13 @@ export function formatTrace(trace) {
   ].join('\n\n');
 }
 
-async function main() {
-  const options = parseOptions(process.argv.slice(2), KNOWN);
-  if (options.help) {
-    process.stdout.write(formatHelp('node bench/trace.js', 'Measures what recording costs.', KNOWN));
-    return;
-  }
-  buildLimits();
-  const pinning = choosePinning();
-  const environment = describeEnvironment(pinning);
-  const trace = await runTrace(options, pinning, new Progress());
-  console.log(`${formatEnvironment(environment)}\n\n${formatTrace(trace)}`);
-  if (options.jsonFile !== null)
-    writeFileSync(options.jsonFile, `${JSON.stringify({ environment, trace }, null, 1)}\n`);
-  if (traceFailed(trace)) process.exitCode = 1;
-}
-
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await main().catch((error) => {
-    console.error(error instanceof UsageError ? error.message : error);
-    process.exitCode = error instanceof UsageError ? 2 : 1;
+  await runAlone({
+    name: 'trace',
+    about: 'Measures what recording costs.',
+    known: KNOWN,
+    run: runTrace,
+    format: formatTrace,
+    failed: traceFailed,
   });
 }

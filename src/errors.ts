@@ -57,6 +57,11 @@ export interface SystemErrorContext {
 function shownAddress(address: string, port: number | undefined): string {
   if (port === undefined) return address.startsWith('\0') ? `@${address.slice(1)}` : address;
   return `${address.includes(':') ? `[${address}]` : address}:${String(port)}`;
+let systemErrors: ReturnType<typeof getSystemErrorMap> | null = null;
+
+/** The name and the words for `errno` (negative). Node makes the whole map anew at each call: 10 us of a connection reset. */
+export function describeErrno(errno: number): [string, string] | undefined {
+  return (systemErrors ??= getSystemErrorMap()).get(errno);
 }
 
 /** A refusal by the kernel: `code` (ECONNRESET), `errno` (negative, as Node gives it), `syscall`, and where. */
@@ -68,7 +73,7 @@ export class SystemError extends Error {
   readonly address?: string;
   readonly port?: number;
   constructor(syscall: string, errno: number, context: SystemErrorContext = {}) {
-    const [code, text] = getSystemErrorMap().get(errno) ?? [`E${String(-errno)}`, 'unknown error'];
+    const [code, text] = describeErrno(errno) ?? [`E${String(-errno)}`, 'unknown error'];
     const where =
       context.address !== undefined
         ? ` ${shownAddress(context.address, context.port)}`

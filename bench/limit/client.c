@@ -14,18 +14,14 @@
 // Exit status: 0 all well; 1 the run failed (wrong byte, dead or silent server), with the reason in the JSON and on
 // stderr; 2 bad arguments.
 
-#include "limit.h"
+#include "reading.h"
 
 #include <fcntl.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 
 #define EVENTS_PER_WAIT 1024
-#define SERVERS_MAX 16
-// One send carries at most this much; the rest of what is owed follows in further sends.
-#define SEND_BYTES (256 * 1024)
 // A server that answers nothing for so long is taken for dead.
 #define SILENCE_MS 2000
 // How long the server may take to answer our end-of-file with its own.
@@ -62,9 +58,6 @@ struct connection {
 static long port, connection_count = 1, size_bytes = 64, depth = 1, warmup_ms = 500, duration_ms = 1000;
 static bool with_latency, with_lifeline, with_frames;
 static size_t request_bytes, reply_bytes;  // with their prefixes
-static pid_t server_pids[SERVERS_MAX];
-static clockid_t server_clocks[SERVERS_MAX];
-static int server_count;
 
 static int epoll_fd;
 static struct connection *connections;
@@ -76,18 +69,7 @@ static char receive_buffer[BUFFER_BYTES];
 static bool asking = true;
 static bool measuring;
 static uint64_t answered_total;
-static uint64_t errors, mismatches;
-static char failure[256];
 static int open_count;
-
-// The first reason is the one that matters: what follows is mostly its consequence.
-__attribute__((format(printf, 1, 2))) static void fail(const char *format, ...) {
-  if (failure[0] != '\0') return;
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(failure, sizeof failure, format, arguments);
-  va_end(arguments);
-}
 
 // ---- Latency: 16 linear steps within each power of two, so that a quantile is right to 6%.
 
@@ -370,42 +352,6 @@ static bool all_answered(void) {
   return true;
 }
 
-struct reading {
-  uint64_t at_ns, server_cpu_ns, client_cpu_ns, server_delay_ns, client_delay_ns, answered;
-};
-
-// How long the main thread of a process was ready to run while others had its core: a run in which it waited much was
-// disturbed. Other threads are not asked: these servers do their work on the main one. 0 where the kernel keeps no account.
-static uint64_t run_delay_ns(pid_t pid) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
-  FILE *file = fopen(path, "r");
-  unsigned long long ran_ns, delay_ns = 0;
-  if (file == NULL) return 0;
-  if (fscanf(file, "%llu %llu", &ran_ns, &delay_ns) != 2) delay_ns = 0;
-  fclose(file);
-  return delay_ns;
-}
-
-static struct reading take_reading(void) {
-  struct reading reading = {.answered = answered_total};
-  reading.at_ns = clock_ns(CLOCK_MONOTONIC);
-  for (int i = 0; i < server_count; i++) {
-    struct timespec time;
-    // Once its parent has reaped it, a dead process has no clock. Before that its closed connections give it away.
-    if (clock_gettime(server_clocks[i], &time) != 0 || kill(server_pids[i], 0) != 0) {
-      errors++;
-      fail("server %d died: %s", (int)server_pids[i], strerror(errno));
-      continue;
-    }
-    reading.server_cpu_ns += (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-    reading.server_delay_ns += run_delay_ns(server_pids[i]);
-  }
-  reading.client_delay_ns = run_delay_ns(getpid());
-  reading.client_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-  return reading;
-}
-
 static void run(struct reading *first, struct reading *last) {
   connect_all();
   if (failure[0] != '\0') return;
@@ -414,12 +360,12 @@ static void run(struct reading *first, struct reading *last) {
   for (long i = 0; i < connection_count; i++) ask(&connections[i], (uint64_t)depth);
   while (now_ns < warm_ns && failure[0] == '\0') now_ns = pass(warm_ns, &progress_ns, now_ns);
 
-  *first = take_reading();
+  *first = take_reading(answered_total);
   measuring = true;
   uint64_t end_ns = first->at_ns + (uint64_t)duration_ms * 1000000u;
   while (now_ns < end_ns && failure[0] == '\0') now_ns = pass(end_ns, &progress_ns, now_ns);
   measuring = false;
-  *last = take_reading();
+  *last = take_reading(answered_total);
 
   asking = false;
   uint64_t drained_ns = now_ns + (uint64_t)SILENCE_MS * 1000000u;
@@ -446,27 +392,9 @@ static void run(struct reading *first, struct reading *last) {
 // ---- The report.
 
 static void print_json(const struct reading *first, const struct reading *last) {
-  double seconds = (double)(last->at_ns - first->at_ns) / 1e9;
-  uint64_t messages = last->answered - first->answered;
-  uint64_t server_ns = last->server_cpu_ns - first->server_cpu_ns;
-  uint64_t client_ns = last->client_cpu_ns - first->client_cpu_ns;
-  double per_message = messages > 0 ? 1.0 / (double)messages : 0, per_second = seconds > 0 ? 1 / seconds : 0;
-  printf("{\"messages\":%llu,\"seconds\":%.6f,\"messagesPerSecond\":%.1f,", (unsigned long long)messages,
-         seconds, (double)messages * per_second);
-  printf("\"serverCpuNs\":%llu,\"serverCpuNsPerMessage\":%.2f,", (unsigned long long)server_ns,
-         (double)server_ns * per_message);
-  printf("\"clientCpuNs\":%llu,\"clientCpuNsPerMessage\":%.2f,", (unsigned long long)client_ns,
-         (double)client_ns * per_message);
-  printf("\"errors\":%llu,\"mismatches\":%llu,", (unsigned long long)errors, (unsigned long long)mismatches);
-  printf("\"serverDelayed\":%.4f,\"clientDelayed\":%.4f,",
-         (double)(last->server_delay_ns - first->server_delay_ns) / 1e9 * per_second,
-         (double)(last->client_delay_ns - first->client_delay_ns) / 1e9 * per_second);
-  printf("\"serverBusy\":%.4f,\"clientBusy\":%.4f", (double)server_ns / 1e9 * per_second,
-         (double)client_ns / 1e9 * per_second);
+  print_figures(first, last);
   if (with_latency) printf(",\"p50Us\":%.2f,\"p99Us\":%.2f", quantile_us(0.5), quantile_us(0.99));
-  // Our own texts and strerror's: nothing in them needs escaping.
-  if (failure[0] != '\0') printf(",\"failure\":\"%s\"", failure);
-  printf("}\n");
+  print_end();
 }
 
 static void print_plain(const struct reading *first, const struct reading *last) {
@@ -504,13 +432,7 @@ int main(int argc, char **argv) {
       case 'd': depth = number_argument("--depth", optarg, 1, 4096); break;
       case 'w': warmup_ms = number_argument("--warmup-ms", optarg, 0, 600000); break;
       case 't': duration_ms = number_argument("--duration-ms", optarg, 1, 600000); break;
-      case 'P':
-        if (server_count == SERVERS_MAX) {
-          fprintf(stderr, "--server-pid: at most %d servers\n", SERVERS_MAX);
-          return 2;
-        }
-        server_pids[server_count++] = (pid_t)number_argument("--server-pid", optarg, 1, INT32_MAX);
-        break;
+      case 'P': add_server(optarg); break;
       case 'f': with_frames = true; break;
       case 'l': with_latency = true; break;
       case 'L': with_lifeline = true; break;
@@ -529,9 +451,6 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   alarm((unsigned)((warmup_ms + duration_ms) / 1000 + WATCHDOG_SLACK_S));  // Bounded, whatever goes wrong.
   raise_descriptor_limit();
-  for (int i = 0; i < server_count; i++) {
-    if ((errno = clock_getcpuclockid(server_pids[i], &server_clocks[i])) != 0) die("clock_getcpuclockid");
-  }
   pattern = malloc((size_t)size_bytes + PATTERN_PERIOD);
   if (pattern == NULL) die("malloc");
   // An odd multiplier walks through all byte values; the high bits differ between neighbours.

@@ -1,7 +1,7 @@
 // Errors as node:net gives them, with the same codes and messages: programs written for it compare them.
 
-import { getSystemErrorMap, inspect } from 'node:util';
-import { SystemError } from '../errors.js';
+import { inspect } from 'node:util';
+import { SystemError, describeErrno } from '../errors.js';
 
 /** Where a connection attempt failed. */
 export interface Place {
@@ -88,7 +88,7 @@ export function notCovered(what: string, instead: string): Error {
 
 /** A failed system call, as libuv's errors look: `errno` negative, `syscall` by libuv's name. */
 export function systemError(syscall: string, errno: number, text = ''): NodeJS.ErrnoException {
-  const code = getSystemErrorMap().get(errno)?.[0] ?? `E${String(-errno)}`;
+  const code = describeErrno(errno)?.[0] ?? `E${String(-errno)}`;
   return Object.assign(new Error(`${syscall} ${code}${text}`), { errno, code, syscall });
 }
 
@@ -108,7 +108,7 @@ export function connectError(
 
 /** `listen EADDRINUSE: address already in use 127.0.0.1:80`, with `address` and `port`. */
 export function listenError(cause: SystemError, { address, port }: Place): NodeJS.ErrnoException {
-  const description = getSystemErrorMap().get(cause.errno)?.[1] ?? '';
+  const description = describeErrno(cause.errno)?.[1] ?? '';
   const where = port > 0 ? `${address}:${String(port)}` : address;
   const error = systemError('listen', cause.errno, `: ${description} ${where}`);
   return Object.assign(error, port > 0 ? { address, port } : { address });

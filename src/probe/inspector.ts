@@ -1,7 +1,7 @@
 // The seam between the probes and what no file of /proc says: sock_diag, kcmp, FIONREAD, a socket's protocol.
 
-import { getSystemErrorMap } from 'node:util';
 import { binding } from '../binding.js';
+import { describeErrno } from '../errors.js';
 import { ENOBUFS } from '../kernel/errno.js';
 import type { Figure, Reading } from './figure.js';
 import { known, unavailable } from './figure.js';
@@ -23,7 +23,7 @@ const REPLY_BYTES_MIN = 256 * 1024;
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
 function refused(what: string, result: number): { unavailable: string } {
-  const [code, text] = getSystemErrorMap().get(result) ?? [String(-result), 'unknown error'];
+  const [code, text] = describeErrno(result) ?? [String(-result), 'unknown error'];
   return unavailable(`${what}: ${code}, ${text}`);
 }
 

@@ -80,7 +80,7 @@ export const ECHO_KNOWN = {
 };
 
 /** Loads one server for one run. Throws with the reason when the run failed: a wrong byte, a dead or silent server. */
-async function load(server, cell, cpu, warmupMs, durationMs, client) {
+async function load(server, cell, cpu, warmupMs, durationMs) {
   if (server.failure !== null) throw new Error(server.failure);
   const { code, stdout, ending } = await runToEnd(
     [
@@ -134,21 +134,15 @@ async function runCell(name, options, pinning, random, progress) {
     }
     for (const entry of options.warmupMs > 0 ? able() : []) {
       progress.step(`${cell.title}: warming ${entry.name}`);
-      await attempt(entry, () => load(entry.server, cell, clientCpu, 0, options.warmupMs, workload.client));
+      await attempt(entry, () => load(entry.server, cell, clientCpu, 0, options.warmupMs));
     }
     for (let round = 1; round <= options.rounds; round++) {
       for (const [place, entry] of shuffled(able(), random).entries()) {
         progress.step(`${cell.title}: round ${round} of ${options.rounds}, ${entry.name}`);
         await attempt(entry, async () => {
-          const run = await load(
-            entry.server,
-            cell,
-            clientCpu,
-            ROUND_WARMUP_MS,
-            options.durationMs,
-            workload.client,
-          );
-          entry.runs.push({ round, place, ...run });
+          const run = await load(entry.server, cell, clientCpu, ROUND_WARMUP_MS, options.durationMs);
+          // Nothing at all was served: the machine was busy with something else, and no figure can be made of it.
+          if (run.messages > 0) entry.runs.push({ round, place, ...run });
         });
       }
     }

@@ -5,11 +5,13 @@ import { allocationsFailed, formatAllocations, runAllocations } from './allocati
 import { besideFailed, formatBeside, runBeside } from './beside.js';
 import { callsFailed, formatCalls, runCalls } from './calls.js';
 import { churnFailed, formatChurn, runChurn } from './churn.js';
+import { dispatchFailed, formatDispatch, runDispatch } from './dispatch.js';
 import { formatHttp, httpFailed, runHttp } from './http.js';
 import { ECHO_KNOWN, echoFailed, formatEcho, runEcho } from './echo.js';
 import { describeEnvironment, formatEnvironment } from './lib/environment.js';
 import { buildLimits } from './lib/limit.js';
 import { UsageError, formatHelp, parseOptions } from './lib/options.js';
+import { formatMemory, memoryFailed, runMemory } from './memory.js';
 import { formatModels, modelsFailed, runModels } from './models.js';
 import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
@@ -19,12 +21,27 @@ import { formatTrace, runTrace, traceFailed } from './trace.js';
 
 const KNOWN = {
   ...ECHO_KNOWN,
-  parts: ['echo', 'churn', 'beside', 'models', 'allocations', 'calls', 'timers', 'trace', 'http', 'udp'],
+  parts: [
+    'echo',
+    'churn',
+    'memory',
+    'dispatch',
+    'udp',
+    'beside',
+    'models',
+    'allocations',
+    'calls',
+    'timers',
+    'trace',
+    'http',
+  ],
 };
 
 const PARTS = {
   echo: { run: runEcho, format: formatEcho, failed: echoFailed },
   churn: { run: runChurn, format: formatChurn, failed: churnFailed },
+  memory: { run: runMemory, format: formatMemory, failed: memoryFailed },
+  dispatch: { run: runDispatch, format: formatDispatch, failed: dispatchFailed },
   beside: { run: runBeside, format: formatBeside, failed: besideFailed },
   models: { run: runModels, format: formatModels, failed: modelsFailed },
   allocations: { run: runAllocations, format: formatAllocations, failed: allocationsFailed },

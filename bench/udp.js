@@ -26,6 +26,7 @@ const cell = (title, connections, depth, sizeBytes) => ({
   depth,
   sizeBytes,
   oneCore: false,
+  load: [limitProgram(CLIENT), '--depth', depth],
 });
 const CELLS = {
   'udp-64x64B': cell('64 sockets, 64 B', 64, 1, 64),
@@ -35,7 +36,7 @@ const CELLS = {
 
 export async function runUdp(options, pinning, progress) {
   const chosen = { ...options, cells: Object.keys(CELLS), servers: Object.keys(SERVERS) };
-  const echo = await runEcho(chosen, pinning, progress, SERVERS, BASELINE, { cells: CELLS, client: CLIENT });
+  const echo = await runEcho(chosen, pinning, progress, SERVERS, BASELINE, CELLS);
   const allocations = [];
   for (const kind of ['reactor', 'node-dgram']) {
     progress.line(`udp: allocations, ${kind}`);

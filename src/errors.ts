@@ -91,6 +91,20 @@ export class SystemError extends Error {
   }
 }
 
+/**
+ * One without a stack, for what a peer has done: no frame of the program led there, and to record ours would take longer
+ * than all the system calls of a short connection.
+ */
+export function peerError(syscall: string, errno: number, context: SystemErrorContext): SystemError {
+  const { stackTraceLimit } = Error;
+  Reflect.set(Error, 'stackTraceLimit', 0); // an assignment would throw where intrinsics are frozen
+  try {
+    return new SystemError(syscall, errno, context);
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+  }
+}
+
 /** An argument mistake: names the argument, what it must be, and what it was. */
 export function argumentError(name: string, expected: string, value: unknown): UnderloopError {
   const shown = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 });

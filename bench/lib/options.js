@@ -64,6 +64,7 @@ export function parseOptions(args, known) {
     cells: list('cells', known.cells, known.cells),
     servers: list('servers', known.servers, known.defaultServers),
     parts: list('parts', known.parts, known.parts),
+    quick: values.quick === true,
   };
 }
 

@@ -100,7 +100,8 @@ static void check_lifeline(void) {
 }
 
 static void run_for(long ms) {
-  uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), end_ns = now_ns + (uint64_t)ms * 1000000u, progress_ns = now_ns;
+  uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), end_ns = now_ns + (uint64_t)ms * 1000000u,
+           progress_ns = now_ns;
   while (now_ns < end_ns && failure[0] == '\0') {
     struct epoll_event events[EVENTS_PER_WAIT];
     int count = epoll_wait(epoll_fd, events, EVENTS_PER_WAIT, 100);
@@ -151,8 +152,9 @@ int main(int argc, char **argv) {
     }
   }
   if (port == 0 || optind != argc) {
-    fprintf(stderr, "usage: churn --port N [--connections N] [--size BYTES] [--reset] [--warmup-ms MS] "
-                    "[--duration-ms MS] [--server-pid PID]... [--lifeline] [--json]\n");
+    fprintf(stderr,
+            "usage: churn --port N [--connections N] [--size BYTES] [--reset] [--warmup-ms MS] "
+            "[--duration-ms MS] [--server-pid PID]... [--lifeline] [--json]\n");
     return 2;
   }
   set_up_signals();

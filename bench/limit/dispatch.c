@@ -92,7 +92,8 @@ static uint64_t run_for(long ms) {
   static uint64_t at;
   uint64_t rounds = 0, end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ms * 1000000u;
   do {
-    for (int i = 0; i < CHECK_ROUNDS; i++, at++) one_round(schedule + (at % SCHEDULE_ROUNDS) * (uint64_t)active);
+    for (int i = 0; i < CHECK_ROUNDS; i++, at++)
+      one_round(schedule + (at % SCHEDULE_ROUNDS) * (uint64_t)active);
     rounds += CHECK_ROUNDS;
   } while (clock_ns(CLOCK_MONOTONIC) < end_ns);
   return rounds;
@@ -131,5 +132,6 @@ int main(int argc, char **argv) {
             (unsigned long long)read_total);
     return 1;
   }
-  printf("{\"events\":%llu,\"cpuNsPerEvent\":%.2f}\n", (unsigned long long)events, (double)cpu_ns / (double)events);
+  printf("{\"events\":%llu,\"cpuNsPerEvent\":%.2f}\n", (unsigned long long)events,
+         (double)cpu_ns / (double)events);
 }

@@ -17,7 +17,8 @@ static inline int connect_from(unsigned source, uint16_t port) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + source);
   // The port is chosen by connect, which knows the whole pair: bind alone would take one that is free of all (ip(7)).
   int on = 1;
-  if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0) die("IP_BIND_ADDRESS_NO_PORT");
+  if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) != 0)
+    die("IP_BIND_ADDRESS_NO_PORT");
   if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) die("bind to a source address");
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

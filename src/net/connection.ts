@@ -1,6 +1,6 @@
 // One TCP connection on the reactor: reads when readable, writes at once and queues what the kernel does not take.
 
-import { SystemError, UnderloopError, argumentError, checkInteger } from '../errors.js';
+import { SystemError, UnderloopError, argumentError, checkInteger, peerError } from '../errors.js';
 import { EAGAIN, ECONNRESET, EPIPE } from '../kernel/errno.js';
 import { SHUT_WRITE, type Kernel, type SocketAddress } from '../kernel/kernel.js';
 import { EDGE, ERROR, HANGUP, INVALID, NONE, READABLE, READ_CLOSED, WRITABLE } from '../poller/poller.js';
@@ -389,8 +389,16 @@ export class Connection<Context = unknown> implements Source, Disposable {
       this.shut(this.failure);
       return;
     }
-    this.updateInterest();
     const { handlers } = this.service;
+    if (handlers.readClosed === undefined && (this.flags & (ENDING | WRITE_ENDED)) === 0) {
+      if (this.stagedEnd > 0) this.flushStaged();
+      // Nothing is to be sent any more: close() sends the FIN itself, and shutdown() before it would only cost.
+      if (this.queuedBytes === 0) {
+        this.shut(null);
+        return;
+      }
+    }
+    this.updateInterest();
     try {
       if (handlers.readClosed !== undefined) handlers.readClosed(this);
       else this.end();
@@ -507,7 +515,7 @@ export class Connection<Context = unknown> implements Source, Disposable {
 
   private systemError(syscall: string, result: number): SystemError {
     const peer = this.peerAddress ?? this.service.target ?? null;
-    return new SystemError(syscall, result, { fd: this.fd, ...whereOf(peer) });
+    return peerError(syscall, result, { fd: this.fd, ...whereOf(peer) });
   }
 
   /** The one way out: deregister, then close the fd, then call back in a later turn, when nobody is in the middle. */

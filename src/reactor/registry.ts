@@ -2,7 +2,14 @@
 
 import { SystemError, UnderloopError } from '../errors.js';
 import { EBADF, EEXIST, ENOENT, ENOSPC, ENOTSUP, EPERM, ERANGE } from '../kernel/errno.js';
-import { ALWAYS_REPORTED, INTEREST_MASK, NONE, READABLE, READ_CLOSED } from '../poller/poller.js';
+import {
+  ALWAYS_REPORTED,
+  INTEREST_MASK,
+  NONE,
+  READABLE,
+  READ_CLOSED,
+  TRIGGER_MASK,
+} from '../poller/poller.js';
 import type { KernelPoller } from '../poller/poller.js';
 import type { InterestChange, Observer } from './observer.js';
 
@@ -20,17 +27,19 @@ export interface Belief {
   readonly trigger: number;
 }
 
+/** In a slot's state, beside interest and trigger: it keeps `run()` going. */
+const REFERENCED = 1 << 15;
+
 /**
- * Registrations of one poller. Plain arrays indexed by slot: 17 bytes and one reference per registration, and nothing
+ * Registrations of one poller. Plain arrays indexed by slot: 10 bytes and one reference per registration, and nothing
  * is allocated per event. A registration without interest is *parked*: known here, but taken out of the kernel's set,
  * since a hang-up is reported whatever the interest and a level-triggered one would be reported for ever (epoll_ctl(2)).
  */
 export class Registry<Source> {
   private fds = new Int32Array(16);
   private generations = new Int32Array(16).fill(1);
-  private interests = new Int32Array(16);
-  private triggers = new Int32Array(16);
-  private referencedSlots = new Uint8Array(16);
+  /** Interest, trigger and {@link REFERENCED} in one. */
+  private states = new Uint16Array(16);
   private sources: (Source | null)[] = [];
   private slotByFd = new Int32Array(64).fill(-1);
   private readonly free: number[] = [];
@@ -54,7 +63,7 @@ export class Registry<Source> {
     if (!this.open) throw new UnderloopError('ERR_CLOSED', 'the reactor or poller is closed; make a new one');
     const before = fd < this.slotByFd.length ? this.slotByFd[fd] : -1;
     // A parked one is not in the kernel's set, which therefore cannot refuse the second.
-    if (before >= 0 && this.interests[before] === NONE) throw registeredTwice(fd);
+    if (before >= 0 && this.interest(before) === NONE) throw registeredTwice(fd);
     const slot = this.free.length > 0 ? (this.free.pop() as number) : this.nextSlot();
     const generation = this.generations[slot];
     const result = this.poller.add(fd, (interest === NONE ? READABLE : interest) | trigger, slot, generation);
@@ -69,8 +78,7 @@ export class Registry<Source> {
     this.growFds(fd);
     this.slotByFd[fd] = slot;
     this.fds[slot] = fd;
-    this.interests[slot] = interest;
-    this.triggers[slot] = trigger;
+    this.states[slot] = interest | trigger;
     this.sources[slot] = source;
     this.size++;
     this.setReferenced(slot, referenced);
@@ -80,8 +88,8 @@ export class Registry<Source> {
 
   /** Changes the interest of a live slot. In edge and oneshot mode the same interest again rearms it. */
   setInterest(slot: number, interest: number): void {
-    const old = this.interests[slot];
-    const trigger = this.triggers[slot];
+    const old = this.interest(slot);
+    const trigger = this.trigger(slot);
     if (old === interest && trigger === 0) return;
     const fd = this.fds[slot];
     const generation = this.generations[slot];
@@ -94,23 +102,23 @@ export class Registry<Source> {
       result = this.poller.modify(fd, interest | trigger, slot, generation);
     }
     if (result < 0) throw explain(result, fd, this.poller);
-    this.interests[slot] = interest;
+    this.states[slot] ^= old ^ interest;
     this.tell(interest === NONE ? 'park' : 'modify', slot, interest);
   }
 
   /** Takes a slot out, of the kernel's set too. Do this before closing the fd, always. */
   remove(slot: number): void {
     // A refusal changes nothing: the fd was closed behind our back, and the kernel has dropped it already.
-    if (this.interests[slot] !== NONE) this.poller.remove(this.fds[slot]);
+    if (this.interest(slot) !== NONE) this.poller.remove(this.fds[slot]);
     this.tell('remove', slot, NONE);
     this.release(slot);
   }
 
   /** Whether this registration keeps `run()` going. */
   setReferenced(slot: number, referenced: boolean): void {
-    const now = referenced ? 1 : 0;
-    this.referenced += now - this.referencedSlots[slot];
-    this.referencedSlots[slot] = now;
+    if (referenced === this.isReferenced(slot)) return;
+    this.referenced += referenced ? 1 : -1;
+    this.states[slot] ^= REFERENCED;
     this.changed?.();
   }
 
@@ -136,7 +144,7 @@ export class Registry<Source> {
     if (this.slotByFd[fd] === slot) this.slotByFd[fd] = -1;
     const generation = this.generations[slot];
     this.generations[slot] = generation === GENERATION_MAX ? 1 : generation + 1;
-    this.interests[slot] = NONE;
+    this.states[slot] = NONE;
     this.sources[slot] = null;
     this.free.push(slot);
     this.size--;
@@ -150,7 +158,7 @@ export class Registry<Source> {
   /** What of a reported readiness counts now; 0: its registration has gone, or nobody asks for it any more. */
   readinessNow(slot: number, generation: number, reported: number): number {
     if (!this.isCurrent(slot, generation)) return 0;
-    const interest = this.interests[slot] & INTEREST_MASK;
+    const interest = this.interest(slot);
     if (interest === NONE) return 0;
     // Nobody asks for hang-ups and errors: they come with any interest. The peer's FIN comes with READABLE.
     const asked = interest | ALWAYS_REPORTED | ((interest & READABLE) !== 0 ? READ_CLOSED : 0);
@@ -164,14 +172,14 @@ export class Registry<Source> {
     return this.fds[slot];
   }
   interest(slot: number): number {
-    return this.interests[slot] & INTEREST_MASK;
+    return this.states[slot] & INTEREST_MASK;
   }
   /** EDGE, ONESHOT, ... as it was registered. */
   trigger(slot: number): number {
-    return this.triggers[slot];
+    return this.states[slot] & TRIGGER_MASK;
   }
   isReferenced(slot: number): boolean {
-    return this.referencedSlots[slot] === 1;
+    return (this.states[slot] & REFERENCED) !== 0;
   }
   generation(slot: number): number {
     return this.generations[slot];
@@ -189,7 +197,7 @@ export class Registry<Source> {
       generation: this.generation(slot),
       fd: this.fd(slot),
       interest: this.interest(slot),
-      trigger: this.triggers[slot],
+      trigger: this.trigger(slot),
     }));
   }
 
@@ -197,11 +205,9 @@ export class Registry<Source> {
     const slot = this.used++;
     if (slot >= this.fds.length) {
       this.fds = grown(this.fds);
-      this.interests = grown(this.interests);
-      this.triggers = grown(this.triggers);
-      const referenced = new Uint8Array(this.fds.length);
-      referenced.set(this.referencedSlots);
-      this.referencedSlots = referenced;
+      const states = new Uint16Array(this.fds.length);
+      states.set(this.states);
+      this.states = states;
       this.generations = grown(this.generations).fill(1, slot);
     }
     this.sources.push(null);

@@ -57,6 +57,8 @@ export interface SystemErrorContext {
 function shownAddress(address: string, port: number | undefined): string {
   if (port === undefined) return address.startsWith('\0') ? `@${address.slice(1)}` : address;
   return `${address.includes(':') ? `[${address}]` : address}:${String(port)}`;
+}
+
 let systemErrors: ReturnType<typeof getSystemErrorMap> | null = null;
 
 /** The name and the words for `errno` (negative). Node makes the whole map anew at each call: 10 us of a connection reset. */

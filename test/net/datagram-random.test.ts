@@ -1,20 +1,24 @@
 // Datagram sockets under random sequences, on the scripted kernel: what is taken is sent once, whole, in order, or counted.
 
+import { constants } from 'node:os';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Reactor, datagram, nativeKernel } from '../../src/index.js';
 import type { DatagramSocket, SocketAddress } from '../../src/index.js';
+import { EAGAIN, ENOBUFS, ENOMEM, EPERM } from '../../src/kernel/errno.js';
 import { packAddress, unpackAddress } from '../../src/kernel/packed-address.js';
 import { DATAGRAMS_PER_ITEM_MAX } from '../../src/net/datagram-socket.js';
 import { DatagramQueue } from '../../src/net/datagram-queue.js';
 import { ScriptedKernel } from '../../src/testing.js';
 
-const EAGAIN = -11;
 const action = fc.oneof(
   fc.record({ do: fc.constant('send' as const), bytes: fc.nat(3000) }),
   fc.record({ do: fc.constant('sendInTurn' as const), count: fc.integer({ min: 1, max: 150 }) }),
   fc.record({ do: fc.constantFrom('pause' as const, 'resume' as const, 'turn' as const) }),
-  fc.record({ do: fc.constant('refuse' as const), errno: fc.constantFrom(-105, -12, -90, -13, EAGAIN) }),
+  fc.record({
+    do: fc.constant('refuse' as const),
+    errno: fc.constantFrom(ENOBUFS, ENOMEM, EPERM, -constants.errno.EMSGSIZE, EAGAIN),
+  }),
   fc.record({ do: fc.constant('throw' as const) }),
 );
 

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Reactor, datagram, nativeKernel } from '../../src/index.js';
 import type { DatagramSocket, SocketAddress } from '../../src/index.js';
-import { EAGAIN, ENOBUFS, ENOMEM, EPERM } from '../../src/kernel/errno.js';
+import { EAGAIN, ECONNREFUSED, ENOBUFS, ENOMEM, EPERM } from '../../src/kernel/errno.js';
 import { packAddress, unpackAddress } from '../../src/kernel/packed-address.js';
 import { DATAGRAMS_PER_ITEM_MAX } from '../../src/net/datagram-socket.js';
 import { DatagramQueue } from '../../src/net/datagram-queue.js';
@@ -142,6 +142,34 @@ describe.each(['level', 'edge'] as const)('%s', (trigger) => {
       { numRuns: 25 },
     );
   });
+});
+
+test('the error of an earlier datagram, told by a send: that send is made again, and nothing is dropped', () => {
+  const kernel = new ScriptedKernel();
+  const reactor = new Reactor({ kernel, poller: 'scripted' });
+  const heard: string[] = [];
+  const server = datagram(
+    reactor,
+    {},
+    {
+      message: (_socket, buffer, start, end) =>
+        void heard.push(Buffer.from(buffer.subarray(start, end)).toString()),
+    },
+  );
+  const errors: string[] = [];
+  const client = datagram(
+    reactor,
+    { to: server.address },
+    { error: (_socket, error, to) => void errors.push(`${error.code} ${String(to)}`) },
+  );
+  kernel.script('sendDatagrams', client.fd, ECONNREFUSED);
+  client.send('one');
+  client.send('two');
+  reactor.turn(0);
+  expect(heard).toEqual(['one', 'two']);
+  expect(errors).toEqual(['ECONNREFUSED null']);
+  expect([client.sent, client.dropped, client.errors]).toEqual([2, 0, 1]);
+  reactor.close();
 });
 
 test('a queue gives back what was put in, whatever its block has to do', () => {

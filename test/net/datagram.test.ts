@@ -213,9 +213,15 @@ describe.each(modes)('datagrams, $name', (mode) => {
         const to = connected ? null : server.address;
         for (let i = 0; i < 300; i++) expect(client.socket.send(String(i), to)).toBe(true);
         expect(client.socket.queuedDatagrams).toBeGreaterThan(200);
-        const before = world().reactor.turnNumber;
-        for (let i = 0; i < 5; i++) world().reactor.turn(1); // spinning would be seen as items in each of them
-        expect(world().reactor.turnNumber - before).toBe(5);
+        // Writability that says nothing would be reported in every turn.
+        const ran: number[] = [];
+        const run = client.socket.run.bind(client.socket);
+        client.socket.run = (readiness) => {
+          ran.push(readiness);
+          run(readiness);
+        };
+        for (let i = 0; i < 5; i++) world().reactor.turn(1);
+        expect(ran).toEqual([]);
         server.socket.resume();
         await world().until(() => client.events.includes('drain') && server.messages.length === 300);
         expect(server.texts).toEqual(Array.from({ length: 300 }, (_, i) => String(i)));

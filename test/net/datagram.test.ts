@@ -147,6 +147,17 @@ describe.each(modes)('datagrams, $name', (mode) => {
       expect(world().takeErrors()).toEqual(['at 0', 'at 2', 'at 4']);
     });
 
+    test('a handler that always throws has had each datagram, more than one call brings too', async () => {
+      const server = new Box(world(), { ...options(), messageBytesMax: 100, receiveBufferBytes: 1 << 20 });
+      const client = new Box(world(), options());
+      server.onMessage = () => {
+        throw new Error('always');
+      };
+      for (let i = 0; i < 130; i++) client.socket.send(String(i), server.address);
+      await world().until(() => server.messages.length === 130);
+      expect(world().takeErrors().length).toBe(130);
+    });
+
     test('what is sent in a handler leaves at the end of the turn, and before close()', async () => {
       const server = new Box(world(), options());
       const client = new Box(world(), options());

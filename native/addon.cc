@@ -111,6 +111,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportPollers(environment, exports);
   ExportSockets(environment, exports);
   ExportDatagrams(environment, exports);
+  ExportStreams(environment, exports);
   ExportDescriptors(environment, exports);
   ExportInspection(environment, exports);
   ExportHost(environment, exports);

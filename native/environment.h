@@ -147,6 +147,7 @@ bool RunsJavaScript(Environment* environment);
 void ExportPollers(Environment* environment, napi_value exports);
 void ExportSockets(Environment* environment, napi_value exports);
 void ExportDatagrams(Environment* environment, napi_value exports);
+void ExportStreams(Environment* environment, napi_value exports);
 void ExportDescriptors(Environment* environment, napi_value exports);
 void ExportHost(Environment* environment, napi_value exports);
 void ExportOffload(Environment* environment, napi_value exports);

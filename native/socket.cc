@@ -197,6 +197,11 @@ constexpr int kKeepIdle = TCP_KEEPIDLE;
 #else
 constexpr int kKeepIdle = TCP_KEEPALIVE;  // macOS
 #endif
+#ifdef TCP_USER_TIMEOUT
+constexpr int kUserTimeout = TCP_USER_TIMEOUT;
+#else
+constexpr int kUserTimeout = -1;  // Linux alone has it
+#endif
 constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_ERROR},
     {SOL_SOCKET, SO_REUSEADDR},
@@ -215,15 +220,25 @@ constexpr Option kOptions[] = {
     {IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
     {IPPROTO_IP, IP_MULTICAST_LOOP},
     {IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
+    {IPPROTO_TCP, TCP_KEEPINTVL},
+    {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_TCP, kUserTimeout},
 };
 constexpr int32_t kLingerOption = 9;
+
+// The option of that number; null where there is none.
+const Option* OptionAt(int32_t which) {
+  if (which < 0 || which >= static_cast<int32_t>(std::size(kOptions))) return nullptr;
+  return kOptions[which].name < 0 ? nullptr : &kOptions[which];
+}
 
 // (fd, option, value) => 0 or -errno
 napi_value SetOption(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
   const int32_t which = arguments.Int(1);
-  if (which < 0 || which >= static_cast<int32_t>(std::size(kOptions))) return Result(env, -ENOPROTOOPT);
-  const Option& option = kOptions[which];
+  const Option* found = OptionAt(which);
+  if (found == nullptr) return Result(env, -ENOPROTOOPT);
+  const Option& option = *found;
   const int value = arguments.Int(2);
   int done;
   if (which == kLingerOption) {
@@ -238,11 +253,11 @@ napi_value SetOption(napi_env env, napi_callback_info info) {
 napi_value GetOption(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   const int32_t which = arguments.Int(1);
-  if (which < 0 || which == kLingerOption || which >= static_cast<int32_t>(std::size(kOptions)))
-    return Result(env, -ENOPROTOOPT);
+  const Option* option = OptionAt(which);
+  if (option == nullptr || which == kLingerOption) return Result(env, -ENOPROTOOPT);
   int value = 0;
   socklen_t length = sizeof value;
-  if (getsockopt(arguments.Int(0), kOptions[which].level, kOptions[which].name, &value, &length) != 0) {
+  if (getsockopt(arguments.Int(0), option->level, option->name, &value, &length) != 0) {
     return Result(env, -errno);
   }
   return Result(env, value);

@@ -41,6 +41,12 @@ export interface Binding {
   peerAddress(fd: number): SocketAddress | number;
   socketPair(pair: Int32Array): number;
   openReserve(): number;
+  /** What a descriptor is: its kind in the low three bits, 8: it can be read, 16: it can be written. */
+  inspect(fd: number): number;
+  /** Makes it non-blocking and closed on exec, and closes it with the environment; SIGPIPE kills nobody from here on. */
+  adopt(fd: number): number;
+  sendPieces(fd: number, pieces: readonly Uint8Array[], count: number, start: number, end: number): number;
+  writePieces(fd: number, pieces: readonly Uint8Array[], count: number, start: number, end: number): number;
 
   /** The block that datagrams come into; its layout is that of kernel/datagram-memory.ts. */
   datagramBlock(): ArrayBuffer;

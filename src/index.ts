@@ -38,7 +38,12 @@ export type { KernelPoller, PollerCapabilities, PollerKind, Trigger } from './po
 export * as descriptors from './poller/descriptors.js';
 
 export { listen } from './net/listener.js';
-export type { ListenOptions, Listener, ListenerHandlers } from './net/listener.js';
+export type { ListenOptions, Listener, ListenerCounters, ListenerHandlers } from './net/listener.js';
+export { inheritedListeners } from './net/listening.js';
+export { adopt, pipe, socketPair } from './net/adopt.js';
+export type { PipeEnds } from './net/adopt.js';
+export type { KeepAlive, StreamOptions } from './net/options.js';
+export type { ServiceOptions } from './net/service.js';
 export { connect } from './net/connect.js';
 export type { ConnectOptions } from './net/connect.js';
 export { copy } from './net/connection.js';
@@ -53,6 +58,7 @@ export { resolveHost } from './net/address.js';
 
 export { nativeKernel } from './kernel/native.js';
 export type {
+  DescriptorFacts,
   InternetAddress,
   Kernel,
   Membership,

@@ -20,6 +20,11 @@ export const ENOMEM = -e.ENOMEM;
 export const ENOSPC = -e.ENOSPC;
 export const ENOTCONN = -e.ENOTCONN;
 /** EOPNOTSUPP and ENOTSUP are one number on Linux. */
+export const ENOTSOCK = -e.ENOTSOCK;
+export const ENOPROTOOPT = -e.ENOPROTOOPT;
+export const EADDRINUSE = -e.EADDRINUSE;
+export const EOPNOTSUPP = -e.EOPNOTSUPP;
+export const EIO = -e.EIO;
 export const ENOTSUP = -e.ENOTSUP;
 export const EPERM = -e.EPERM;
 export const EPIPE = -e.EPIPE;

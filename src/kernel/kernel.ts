@@ -51,8 +51,13 @@ export type SocketOption =
   | 'sendBufferBytes'
   /** Seconds to linger at close; 0: close resets the connection; -1: off. Write only. */
   | 'lingerS'
+  /** Seconds between keep-alive probes (TCP_KEEPINTVL). */
+  | 'keepAliveIntervalS'
+  /** Probes without an answer after which the connection counts as broken (TCP_KEEPCNT). */
+  | 'keepAliveCount'
+  /** Milliseconds that sent bytes may stay without acknowledgement (TCP_USER_TIMEOUT). Linux. */
+  | 'userTimeoutMs'
   | DatagramSocketOption;
-
 /** Those of datagram sockets. */
 export type DatagramSocketOption =
   /** Datagrams may go to broadcast addresses; SO_BROADCAST. */
@@ -69,6 +74,16 @@ export type DatagramSocketOption =
 
 /** What {@link Kernel.setMembership} does: enters or leaves a group, or chooses the interface that multicast goes out by. */
 export type Membership = 'join' | 'leave' | 'outgoing';
+
+/** What a descriptor names, as far as it matters to who waits on it. */
+export interface DescriptorFacts {
+  readonly kind: 'stream' | 'listener' | 'datagram' | 'pipe' | 'character' | 'file' | 'directory' | 'other';
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+/** Pieces that one {@link Kernel.sendPieces} takes: below IOV_MAX of every system (1024), on the stack of the call. */
+export const PIECES_MAX = 64;
 
 /**
  * What reactor/ and net/ need from the operating system. Calls return a number >= 0, or -errno, and never throw for
@@ -101,6 +116,14 @@ export interface Kernel {
   send(fd: number, start: number, length: number): number;
   /** The same from any other bytes: those of `bytes` from `start`, `length` of them. */
   sendBytes(fd: number, bytes: Uint8Array, start: number, length: number): number;
+  /** Several pieces in one call, at most {@link PIECES_MAX}: `pieces[0]` from `start`, the last of `count` to `end`; sendmsg(2). */
+  sendPieces(fd: number, pieces: readonly Uint8Array[], count: number, start: number, end: number): number;
+  /** {@link recv} of what is no socket: read(2). */
+  read(fd: number, start: number, length: number): number;
+  /** {@link sendBytes} of what is no socket: write(2). Raises SIGPIPE, which {@link adopt} has made harmless. */
+  write(fd: number, bytes: Uint8Array, start: number, length: number): number;
+  /** {@link sendPieces} of what is no socket: writev(2). */
+  writePieces(fd: number, pieces: readonly Uint8Array[], count: number, start: number, end: number): number;
   /** What {@link receiveDatagrams} fills. One per kernel; made when it is first asked for. */
   readonly datagrams: DatagramMemory;
   /**
@@ -133,6 +156,16 @@ export interface Kernel {
   peerAddress(fd: number): SocketAddress | number;
   /** A connected pair of stream sockets: socketpair(2). Returns 0 and fills `pair[0]`, `pair[1]`. */
   socketPair(pair: Int32Array): number;
+  /** A pipe: `ends[0]` reads, `ends[1]` writes; pipe(2). */
+  pipe(ends: Int32Array): number;
+  /** What a descriptor from elsewhere is; fstat(2). Changes nothing. */
+  inspect(fd: number): DescriptorFacts | number;
+  /** Takes a descriptor from elsewhere over: O_NONBLOCK (for all who share the open file) and FD_CLOEXEC; fcntl(2). */
+  adopt(fd: number): number;
+  /** Tells one file from another, its device and inode: for {@link unlink}; stat(2). -errno when it is no socket's. */
+  socketFile(path: string): string | number;
+  /** Removes a socket's file, if it is still the one that {@link socketFile} told; unlink(2). */
+  unlink(path: string, file: string): number;
   /** A descriptor that only holds a place in the table, given up when accept meets EMFILE: open(2) on /dev/null. */
   openReserve(): number;
 }

@@ -1,10 +1,19 @@
 // The real kernel: each call goes straight to the addon. One object per thread, since the read buffer is the thread's.
 
+import { constants, lstatSync, unlinkSync } from 'node:fs';
 import { binding } from '../binding.js';
 import { EVENT_STRIDE } from '../poller/poller.js';
 import type { KernelPoller, PollerCapabilities, PollerKind } from '../poller/poller.js';
 import { DatagramMemory } from './datagram-memory.js';
-import type { Kernel, Membership, SocketAddress, SocketOption, SocketType } from './kernel.js';
+import { EINVAL, ENOENT, ENOTSOCK } from './errno.js';
+import type {
+  DescriptorFacts,
+  Kernel,
+  Membership,
+  SocketAddress,
+  SocketOption,
+  SocketType,
+} from './kernel.js';
 
 // The order is that of kOptions in native/socket.cc.
 const socketOptions: readonly SocketOption[] = [
@@ -25,6 +34,9 @@ const socketOptions: readonly SocketOption[] = [
   'multicastHopLimit',
   'multicastLoopback',
   'multicastLoopback6',
+  'keepAliveIntervalS',
+  'keepAliveCount',
+  'userTimeoutMs',
 ];
 const optionNumber = Object.fromEntries(socketOptions.map((name, i) => [name, i])) as Record<
   SocketOption,
@@ -33,6 +45,18 @@ const optionNumber = Object.fromEntries(socketOptions.map((name, i) => [name, i]
 
 // As the enum of native/datagram.cc has them.
 const membershipNumber: Record<Membership, number> = { leave: 0, join: 1, outgoing: 2 };
+
+// The order is that of Kind in native/stream.cc.
+const kinds: readonly DescriptorFacts['kind'][] = [
+  'stream',
+  'listener',
+  'datagram',
+  'pipe',
+  'character',
+  'file',
+  'directory',
+  'other',
+];
 
 class NativePoller implements KernelPoller {
   readonly capabilities: PollerCapabilities;
@@ -106,11 +130,16 @@ class NativeKernel implements Kernel {
   readonly sendBytes = binding.sendBytes;
   readonly receiveDatagrams = binding.receiveDatagrams;
   readonly sendDatagrams = binding.sendDatagrams;
+  readonly sendPieces = binding.sendPieces;
+  readonly write = binding.write;
+  readonly writePieces = binding.writePieces;
   readonly shutdown = binding.shutdown;
   readonly close = binding.close;
   readonly localAddress = binding.localAddress;
   readonly peerAddress = binding.peerAddress;
   readonly socketPair = binding.socketPair;
+  readonly pipe = binding.pipe;
+  readonly adopt = binding.adopt;
   readonly openReserve = binding.openReserve;
 
   openPoller(kind: PollerKind): KernelPoller | number {
@@ -139,6 +168,33 @@ class NativeKernel implements Kernel {
     networkInterface: string,
   ): number {
     return binding.setMembership(fd, membershipNumber[membership], family, group, networkInterface);
+  }
+  read(fd: number, start: number, length: number): number {
+    return binding.read(fd, this.buffer, start, length);
+  }
+  inspect(fd: number): DescriptorFacts | number {
+    const facts = binding.inspect(fd);
+    if (facts < 0) return facts;
+    return { kind: kinds[facts & 7], readable: (facts & 8) !== 0, writable: (facts & 16) !== 0 };
+  }
+  socketFile(path: string): string | number {
+    try {
+      const { dev, ino, mode } = lstatSync(path, { bigint: true });
+      const isSocket = (Number(mode) & constants.S_IFMT) === constants.S_IFSOCK;
+      return isSocket ? `${String(dev)}:${String(ino)}` : ENOTSOCK;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).errno ?? EINVAL;
+    }
+  }
+  unlink(path: string, file: string): number {
+    const now = this.socketFile(path);
+    if (now !== file) return typeof now === 'number' ? now : ENOENT;
+    try {
+      unlinkSync(path);
+      return 0;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).errno ?? EINVAL;
+    }
   }
   setOption(fd: number, option: SocketOption, value: number): number {
     return binding.setOption(fd, optionNumber[option], value);

@@ -19,6 +19,15 @@ const told = [
   'socketPair',
   'setMembership',
   'openReserve',
+  'sendPieces',
+  'read',
+  'write',
+  'writePieces',
+  'pipe',
+  'inspect',
+  'adopt',
+  'socketFile',
+  'unlink',
 ] as const;
 
 const numberOr = (value: unknown, otherwise: number): number =>

@@ -1,7 +1,7 @@
 // Calls dictated and calls noted: what the scripted kernel does with a call before and after the simulation answers it.
 
 import type { KernelPoller } from '../poller/poller.js';
-import type { Kernel, SocketAddress } from './kernel.js';
+import type { DescriptorFacts, Kernel, SocketAddress } from './kernel.js';
 
 type KernelCallName = Exclude<keyof Kernel, 'name' | 'buffer' | 'datagrams' | 'now' | 'pollerKinds'>;
 type PollerCallName = Exclude<
@@ -21,7 +21,7 @@ export interface KernelCall {
   /** The arguments themselves, not copies: `wait`'s array is the one that the next wait overwrites. */
   readonly args: readonly unknown[];
   /** -errno on failure; what `wake` gives is 0. */
-  readonly result: number | SocketAddress | KernelPoller;
+  readonly result: number | string | DescriptorFacts | SocketAddress | KernelPoller;
   /** The poller it was made on; absent for calls of the kernel. */
   readonly poller?: KernelPoller;
 }
@@ -48,6 +48,15 @@ const KERNEL_CALLS: Record<KernelCallName, boolean> = {
   peerAddress: true,
   socketPair: false,
   openReserve: false,
+  sendPieces: true,
+  read: true,
+  write: true,
+  writePieces: true,
+  pipe: false,
+  inspect: true,
+  adopt: true,
+  socketFile: false,
+  unlink: false,
 };
 const POLLER_CALLS: Record<PollerCallName, boolean> = {
   add: true,

@@ -41,8 +41,9 @@ export class Network {
   readonly #ports = new Map<number, Set<Socket>>();
   /** Who has which path or abstract name. */
   readonly #paths = new Map<string, Socket>();
-  /** Files of sockets that are gone: bind finds them in its way until somebody removes them. */
-  readonly #stale = new Set<string>();
+  /** Files of sockets, with their inodes. One outlives its socket, in the way of the next, until somebody removes it. */
+  readonly #files = new Map<string, number>();
+  #inode = 1;
   #autobind = 1;
   #ephemeralCursor = 0;
   #balance = 0;
@@ -61,6 +62,9 @@ export class Network {
       noDelay: 0,
       keepAlive: 0,
       keepAliveIdleS: 7200,
+      keepAliveIntervalS: 75,
+      keepAliveCount: 9,
+      userTimeoutMs: 0,
     };
     return new Socket(this, family, {
       ...flags,
@@ -92,8 +96,9 @@ export class Network {
     if (pathBytes(path) > UNIX_PATH_BYTES_MAX) return -E.ENAMETOOLONG;
     // autobind, unix(7): five hexadecimal digits in the abstract namespace
     const name = path === '' ? `\0${(this.#autobind++).toString(16).padStart(5, '0')}` : path;
-    if (this.#paths.has(name) || this.#stale.has(name)) return -E.EADDRINUSE;
+    if (this.#paths.has(name) || this.#files.has(name)) return -E.EADDRINUSE;
     this.#paths.set(name, socket);
+    if (!name.startsWith('\0')) this.#files.set(name, this.#inode++);
     socket.local = { family: 'unix', path: name };
     return 0;
   }
@@ -161,7 +166,7 @@ export class Network {
     if (path === '') return -E.EINVAL;
     const listener = this.#paths.get(path);
     if (listener === undefined)
-      return this.#stale.has(path) || path.startsWith('\0') ? -E.ECONNREFUSED : -E.ENOENT;
+      return this.#files.has(path) || path.startsWith('\0') ? -E.ECONNREFUSED : -E.ENOENT;
     if (listener.state !== 'listening') return -E.ECONNREFUSED;
     if (listener.acceptQueue.length > listener.backlog) return -E.EAGAIN;
     if (client.state !== 'closed') return client.state === 'connected' ? -E.EISCONN : -E.EINVAL;
@@ -177,14 +182,24 @@ export class Network {
     return 0;
   }
 
+  socketFile(path: string): string | number {
+    const inode = this.#files.get(path);
+    return inode === undefined ? -E.ENOENT : `0:${String(inode)}`;
+  }
+
+  unlink(path: string, file: string): number {
+    const now = this.socketFile(path);
+    if (now !== file) return typeof now === 'number' ? now : -E.ENOENT;
+    this.#files.delete(path);
+    this.#paths.delete(path); // its socket is open still, and nobody finds it any more
+    return 0;
+  }
+
   unbind(socket: Socket): void {
     const { local } = socket;
     if (local?.family === 'unix') {
-      // The name of an accepted socket is its listener's.
-      if (this.#paths.get(local.path) !== socket) return;
-      this.#paths.delete(local.path);
-      // Nobody has removed the file, and nobody answers there.
-      if (!local.path.startsWith('\0')) this.#stale.add(local.path);
+      // The name of an accepted socket is its listener's. The file stays, and nobody answers there.
+      if (this.#paths.get(local.path) === socket) this.#paths.delete(local.path);
       return;
     }
     const port = local?.port ?? 0;

@@ -16,7 +16,7 @@ interface AddressHolder {
 }
 
 /** Bytes on their way, in order. */
-class ByteQueue {
+export class ByteQueue {
   #chunks: Uint8Array[] = [];
   length = 0;
 

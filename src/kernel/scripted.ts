@@ -8,19 +8,22 @@ import { VirtualClock } from './clock.js';
 import { DatagramMemory } from './datagram-memory.js';
 import type {
   DatagramSocketOption,
+  DescriptorFacts,
   Kernel,
   Membership,
   SocketAddress,
   SocketOption,
   SocketType,
 } from './kernel.js';
+import { PIECES_MAX } from './kernel.js';
 import { CallBook } from './scripted-calls.js';
 import type { KernelCall, ScriptableCall, ScriptedResult } from './scripted-calls.js';
 import { DatagramNetwork, ScriptedDatagram, receiveMany, sendMany } from './scripted-datagram.js';
 import type { DatagramSettings } from './scripted-datagram.js';
+import { Pipe, PipeEnd } from './scripted-pipe.js';
 import { Network } from './scripted-net.js';
 import type { NetworkSettings } from './scripted-net.js';
-import { DescriptorTable, NullFile, ScriptedPoller } from './scripted-poller.js';
+import { DescriptorTable, NullFile, ScriptedPoller, type OpenFile } from './scripted-poller.js';
 import { Socket } from './scripted-socket.js';
 
 const E = constants.errno;
@@ -54,7 +57,20 @@ const DEFAULTS: ScriptedSettings = {
 };
 
 /** Options of TCP and IPv6 alone: a Unix socket refuses them with EOPNOTSUPP. */
-const TCP_ONLY: readonly SocketOption[] = ['ipv6Only', 'noDelay', 'keepAliveIdleS'];
+const TCP_ONLY: readonly SocketOption[] = [
+  'ipv6Only',
+  'noDelay',
+  'keepAliveIdleS',
+  'keepAliveIntervalS',
+  'keepAliveCount',
+  'userTimeoutMs',
+];
+/** Their greatest values; tcp(7). */
+const NUMBERS_MAX: Partial<Record<SocketOption, number>> = {
+  keepAliveIdleS: 32_767,
+  keepAliveIntervalS: 32_767,
+  keepAliveCount: 127,
+};
 
 /** Options of datagram sockets alone: a stream socket knows none of them here. */
 const DATAGRAM_ONLY: readonly SocketOption[] = [
@@ -195,7 +211,16 @@ export class ScriptedKernel implements Kernel {
 
   socketPair(pair: Int32Array): number {
     if (pair.length < 2) return -E.EINVAL;
-    const [a, b] = this.#network.createPair();
+    return this.#openBoth(pair, ...this.#network.createPair());
+  }
+
+  pipe(ends: Int32Array): number {
+    if (ends.length < 2) return -E.EINVAL;
+    const pipe = new Pipe();
+    return this.#openBoth(ends, pipe.reader, pipe.writer);
+  }
+
+  #openBoth(fds: Int32Array, a: OpenFile, b: OpenFile): number {
     const first = this.#table.open(a);
     if (first < 0) return first;
     const second = this.#table.open(b);
@@ -203,8 +228,29 @@ export class ScriptedKernel implements Kernel {
       this.#table.close(first);
       return second;
     }
-    pair.set([first, second]);
+    fds.set([first, second]);
     return 0;
+  }
+
+  inspect(fd: number): DescriptorFacts | number {
+    const file = this.#table.get(fd);
+    if (file === undefined) return -E.EBADF;
+    if (file instanceof PipeEnd) return { kind: 'pipe', readable: !file.writes, writable: file.writes };
+    const both = { readable: true, writable: true };
+    if (file instanceof Socket) return { kind: file.state === 'listening' ? 'listener' : 'stream', ...both };
+    return { kind: file instanceof NullFile ? 'character' : 'other', ...both };
+  }
+
+  adopt(fd: number): number {
+    return this.#table.get(fd) === undefined ? -E.EBADF : 0;
+  }
+
+  socketFile(path: string): string | number {
+    return this.#network.socketFile(path);
+  }
+
+  unlink(path: string, file: string): number {
+    return this.#network.unlink(path, file);
   }
 
   openReserve(): number {
@@ -282,6 +328,30 @@ export class ScriptedKernel implements Kernel {
     return this.#send(fd, bytes, start, length);
   }
 
+  sendPieces(fd: number, pieces: readonly Uint8Array[], count: number, start: number, end: number): number {
+    const all = gathered(pieces, count, start, end);
+    return all === null ? -E.EINVAL : this.#send(fd, all, 0, all.length);
+  }
+
+  read(fd: number, start: number, length: number): number {
+    const file = this.#table.get(fd);
+    if (!(file instanceof PipeEnd)) return this.recv(fd, start, length);
+    if (!within(this.buffer, start, length)) return -E.EFAULT;
+    return file.read(this.buffer.subarray(start, start + Math.min(length, this.#readMax)));
+  }
+
+  write(fd: number, bytes: Uint8Array, start: number, length: number): number {
+    const file = this.#table.get(fd);
+    if (!(file instanceof PipeEnd)) return this.#send(fd, bytes, start, length);
+    if (!within(bytes, start, length)) return -E.EFAULT;
+    return file.write(bytes.subarray(start, start + Math.min(length, this.#writeMax)));
+  }
+
+  writePieces(fd: number, pieces: readonly Uint8Array[], count: number, start: number, end: number): number {
+    const all = gathered(pieces, count, start, end);
+    return all === null ? -E.EINVAL : this.write(fd, all, 0, all.length);
+  }
+
   #send(fd: number, bytes: Uint8Array, start: number, length: number): number {
     if (!within(bytes, start, length)) return -E.EFAULT;
     return this.#with(fd, (socket) => {
@@ -313,9 +383,11 @@ export class ScriptedKernel implements Kernel {
       if (option === 'lingerS') socket.options.lingerS = value;
       else if (option === 'receiveBufferBytes' || option === 'sendBufferBytes')
         socket.options[option] = Math.max(1, value);
-      else if (option !== 'keepAliveIdleS') socket.options[option] = value === 0 ? 0 : 1;
-      else if (value >= 1 && value <= 32767) socket.options.keepAliveIdleS = value;
-      else return -E.EINVAL;
+      else if (option === 'userTimeoutMs' || NUMBERS_MAX[option] !== undefined) {
+        const [min, max] = option === 'userTimeoutMs' ? [0, 2 ** 31 - 1] : [1, NUMBERS_MAX[option] ?? 0];
+        if (value < min || value > max) return -E.EINVAL;
+        socket.options[option] = value;
+      } else socket.options[option] = value === 0 ? 0 : 1;
       socket.spaceFreed();
       socket.peer?.spaceFreed();
       return 0;
@@ -371,6 +443,18 @@ function unnamed(family: SocketAddress['family']): SocketAddress {
   return family === 'unix'
     ? { family, path: '' }
     : { family, host: family === 4 ? '0.0.0.0' : '::', port: 0 };
+}
+
+/** The pieces as one; null when there are none or too many. */
+function gathered(
+  pieces: readonly Uint8Array[],
+  count: number,
+  start: number,
+  end: number,
+): Uint8Array | null {
+  if (count < 1 || count > PIECES_MAX) return null;
+  const all = Buffer.concat(pieces.slice(0, count));
+  return all.subarray(start, all.length - ((pieces[count - 1]?.length ?? 0) - end));
 }
 
 function within(bytes: Uint8Array, start: number, length: number): boolean {

@@ -3,7 +3,8 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { SystemError, UnderloopError, argumentError, checkPort } from '../errors.js';
-import type { InternetAddress, SocketAddress } from '../kernel/kernel.js';
+import { UNIX_PATH_BYTES_MAX } from '../kernel/kernel.js';
+import type { InternetAddress, SocketAddress, UnixAddress } from '../kernel/kernel.js';
 
 /** An address as the context of a {@link SystemError}; none for a socket without a name. */
 export function whereOf(address: SocketAddress | null): { address?: string; port?: number } {
@@ -32,6 +33,40 @@ export function checkAddress(prefix: string, host: unknown, port: unknown): Inte
     );
   }
   return address;
+}
+
+/** Checks a path or an abstract name and gives the address. Throws ERR_ARGUMENT; ERR_UNSUPPORTED for a name outside Linux. */
+export function checkPath(name: string, path: unknown): UnixAddress {
+  const abstract = typeof path === 'string' && path.startsWith('\0');
+  if (typeof path !== 'string' || path === '' || path === '\0' || path.includes('\0', 1)) {
+    throw argumentError(name, "a path, or '\\0' and an abstract name (Linux), without a NUL in it", path);
+  }
+  if (abstract && process.platform !== 'linux') {
+    throw new UnderloopError('ERR_UNSUPPORTED', `${name}: abstract names are Linux's alone; use a path`);
+  }
+  // The path of a file is followed by a NUL.
+  const max = abstract ? UNIX_PATH_BYTES_MAX : UNIX_PATH_BYTES_MAX - 1;
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= max) return { family: 'unix', path };
+  throw new UnderloopError(
+    'ERR_ARGUMENT',
+    `${name} must be at most ${String(max)} bytes long (sun_path, unix(7)); got ${String(bytes)}: ` +
+      'use a shorter directory, or a path relative to the working directory',
+  );
+}
+
+/** Throws ERR_ARGUMENT if more than one of the ways to say where is used. */
+export function checkOneOf(options: object, ways: readonly (readonly string[])[]): void {
+  const given = ways.map((names) =>
+    names.find((name) => (options as Record<string, unknown>)[name] !== undefined),
+  );
+  const used = given.filter((name) => name !== undefined);
+  if (used.length > 1) {
+    throw new UnderloopError(
+      'ERR_ARGUMENT',
+      `options.${used.join(' and options.')} exclude one another: give one`,
+    );
+  }
 }
 
 export function checkHost(name: string, host: unknown): asserts host is string {

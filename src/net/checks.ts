@@ -5,7 +5,7 @@ import { triggerFlags } from '../poller/checks.js';
 import { ONESHOT, type KernelPoller } from '../poller/poller.js';
 import { Reactor } from '../reactor/reactor.js';
 
-const handlerNames = ['open', 'data', 'drain', 'readClosed', 'error', 'close', 'acceptError'];
+const handlerNames = ['open', 'data', 'drain', 'readClosed', 'idle', 'error', 'close', 'acceptError'];
 
 export function checkReactor(reactor: unknown): void {
   if (!(reactor instanceof Reactor)) throw argumentError('reactor', 'a Reactor', reactor);

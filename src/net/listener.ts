@@ -1,24 +1,30 @@
-// A listening TCP socket: accepts in bounded portions, and survives running out of descriptors.
+// A listening socket, of TCP or Unix: accepts in bounded portions, and survives running out of descriptors.
 
-import { SystemError, checkInteger, type UnderloopError } from '../errors.js';
+import { SystemError, argumentError, checkInteger, checkMs, type UnderloopError } from '../errors.js';
 import { EAGAIN, ECONNABORTED, EMFILE, ENFILE, EPERM } from '../kernel/errno.js';
-import type { InternetAddress, SocketOption } from '../kernel/kernel.js';
+import type { InternetAddress, Kernel, SocketAddress, UnixAddress } from '../kernel/kernel.js';
 import { NONE, READABLE } from '../poller/poller.js';
-import type { Trigger } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
 import type { Source } from '../reactor/run-queue.js';
-import { checkAddress } from './address.js';
 import {
   checkFlush,
   checkHandlers,
   checkObject,
   checkQueueBound,
   checkReactor,
-  checkSwitch,
   connectionTrigger,
 } from './checks.js';
-import { Connection, WRITE_QUEUE_BYTES_MAX, type ConnectionHandlers, type Service } from './connection.js';
-import { Staging, type Flush } from './staging.js';
+import { Connection } from './connection.js';
+import { IdleScan } from './idle.js';
+import { checkPlace, openListening, type Listening, type PlaceOptions } from './listening.js';
+import { checkStreamOptions, type StreamOptions } from './options.js';
+import {
+  WRITE_QUEUE_BYTES_MAX,
+  type ConnectionHandlers,
+  type Service,
+  type ServiceOptions,
+} from './service.js';
+import { Staging } from './staging.js';
 
 /** Connections accepted per readiness: a flood of them gets no more before the connections that are there. */
 const ACCEPTS_PER_ITEM_MAX = 64;
@@ -26,27 +32,36 @@ const ACCEPTS_PER_ITEM_MAX = 64;
 /** How long accepting rests when the process or the system is out of descriptors or memory. */
 const ACCEPT_BACKOFF_MS = 100;
 
-/** What the kernel queues of finished handshakes; it cuts it to net.core.somaxconn (listen(2)). */
-const BACKLOG = 511;
+/** Below it the passes over all connections would follow one another without a pause. */
+const IDLE_TIMEOUT_MS_MIN = 16;
 
-export interface ListenOptions {
-  /** A numeric address; 127.0.0.1 unless given. `0.0.0.0` or `::` must be asked for. */
-  host?: string;
-  /** 0, the default: the system chooses; `listener.address.port` tells. */
-  port?: number;
-  backlog?: number;
-  /** Several sockets, of one or more processes, share the port: SO_REUSEPORT. */
-  reusePort?: boolean;
-  /** An IPv6 socket takes no IPv4 connections. */
-  ipv6Only?: boolean;
-  /** TCP_NODELAY on every accepted connection, inherited from the listening socket at no cost. */
-  noDelay?: boolean;
-  /** How connections wait: 'level' (the default) or 'edge'. */
-  trigger?: Trigger;
-  /** Bytes that each connection queues at most; 1 MiB unless given. */
-  writeQueueBytesMax?: number;
-  /** When small replies leave: see {@link Flush}. 'now' unless given. */
-  flush?: Flush;
+export interface ListenOptions extends PlaceOptions, StreamOptions, ServiceOptions {
+  /**
+   * Connections open at once; no bound unless given. At the bound nothing more is accepted: clients wait in the kernel's
+   * queue, which `backlog` bounds, until one closes.
+   */
+  connectionsMax?: number;
+  /**
+   * A connection that for so long was neither read from nor written to is told `idle`, or without that handler closed with
+   * ERR_TIMEOUT. Never early, and late by a sixteenth. No timeout unless given.
+   */
+  idleTimeoutMs?: number;
+}
+
+/** What a listener has seen since its start. */
+export interface ListenerCounters {
+  /** Open now. */
+  readonly connections: number;
+  readonly accepted: number;
+  /** Turned away because no descriptor was left. */
+  readonly refused: number;
+  /** Of connections open and closed. */
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Times that a connection was idle for `idleTimeoutMs`. */
+  readonly timedOut: number;
+  /** Errors of accept(2) that made accepting rest, and connections that the poller had no room for. */
+  readonly acceptErrors: number;
 }
 
 /** Handlers of a listener: those of its connections, and its own. */
@@ -55,24 +70,35 @@ export interface ListenerHandlers<Context = unknown> extends ConnectionHandlers<
    * accept(2) failed for a reason that concerns the listener (EMFILE, ...), and it goes on by itself after a pause; or
    * the poller had no room for one connection (ERR_FD_TOO_LARGE), which was turned away.
    */
-  acceptError?(listener: Listener<Context>, error: SystemError | UnderloopError): void;
+  acceptError?(listener: Listener<Context, SocketAddress>, error: SystemError | UnderloopError): void;
 }
 
-export class Listener<Context = unknown> implements Source, Service<Context>, Disposable {
+/** `Address`: what {@link Listener.address} is, TCP's unless a path or a descriptor was listened on. */
+export class Listener<Context = unknown, Address extends SocketAddress = InternetAddress>
+  implements Source, Service<Context>, Disposable
+{
   /** The descriptor; -1 once closed. */
   fd: number;
   /** The address bound, with the port that the system chose. */
-  readonly address: InternetAddress;
+  readonly address: Address;
   /** Connections open now. */
   connections = 0;
   /** Connections accepted since the start. */
   accepted = 0;
   /** Connections turned away because no descriptor was left. */
   refused = 0;
+  /** @internal */ timedOut = 0;
+  /** @internal */ readonly kernel: Kernel;
   /** @internal */ readonly trigger: number;
   /** @internal */ readonly writeQueueBytesMax: number;
   /** @internal */ readonly staging: Staging;
   /** @internal */ readonly holdsReplies: boolean;
+  private readonly connectionsMax: number;
+  private readonly idle: IdleScan | null;
+  // Of connections that have closed: those that are open know their own.
+  private bytesReadBefore = 0;
+  private bytesWrittenBefore = 0;
+  private acceptErrors = 0;
   private slot: number;
   private reserveFd: number;
   private paused = false;
@@ -81,32 +107,53 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   /** @internal Use {@link listen}. */
   constructor(
     readonly reactor: Reactor,
-    fd: number,
+    private readonly listening: Listening,
     options: ListenOptions,
     readonly handlers: ListenerHandlers<Context>,
   ) {
+    const { fd, address } = listening;
     this.fd = fd;
+    this.kernel = reactor.kernel;
     this.trigger = connectionTrigger(options.trigger, reactor.poller);
     this.writeQueueBytesMax = options.writeQueueBytesMax ?? WRITE_QUEUE_BYTES_MAX;
     this.staging = Staging.of(reactor.kernel.buffer);
     this.holdsReplies = options.flush === 'turn';
-    const { kernel } = reactor;
-    const address = kernel.localAddress(fd);
-    if (typeof address === 'number') throw new SystemError('getsockname', address, { fd });
-    this.address = address as InternetAddress;
+    this.connectionsMax = options.connectionsMax ?? Infinity;
+    this.idle =
+      options.idleTimeoutMs === undefined ? null : new IdleScan(this, reactor, options.idleTimeoutMs);
+    this.address = address as Address;
     this.slot = reactor.registry.add(fd, READABLE, 0, this);
-    this.reserveFd = kernel.openReserve();
+    this.reserveFd = this.kernel.openReserve();
   }
 
   get closed(): boolean {
     return this.fd < 0;
   }
 
-  /** Accepts no more. Connections that were accepted go on. Idempotent. */
+  /** What it has seen. Asks each open connection for its bytes, so that they need not be counted twice. */
+  counters(): ListenerCounters {
+    let { bytesReadBefore: bytesRead, bytesWrittenBefore: bytesWritten } = this;
+    const { registry } = this.reactor;
+    for (const slot of registry.slots()) {
+      const source = registry.source(slot);
+      if (!(source instanceof Connection) || source.service !== this) continue;
+      bytesRead += source.bytesRead;
+      bytesWritten += source.bytesWritten;
+    }
+    const { connections, accepted, refused, timedOut, acceptErrors } = this;
+    return { connections, accepted, refused, bytesRead, bytesWritten, timedOut, acceptErrors };
+  }
+
+  /**
+   * Accepts no more. Connections that were accepted go on. Removes the file of a Unix socket, if it is still the one that
+   * this listener made. Idempotent.
+   */
   close(): void {
     if (this.fd < 0) return;
-    const { kernel } = this.reactor;
-    const { fd } = this;
+    const { kernel } = this;
+    const { fd, listening } = this;
+    // Before the descriptor: from then on another process may put its own file there.
+    if (listening.file !== null) kernel.unlink(listening.file.path, listening.file.identity);
     this.reactor.registry.remove(this.slot);
     this.fd = this.slot = -1;
     kernel.close(fd);
@@ -132,7 +179,11 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   }
   private updateInterest(): void {
     if (this.fd < 0) return;
-    this.reactor.registry.setInterest(this.slot, this.paused || this.resting ? NONE : READABLE);
+    this.reactor.registry.setInterest(this.slot, this.paused || this.resting || this.full ? NONE : READABLE);
+  }
+
+  private get full(): boolean {
+    return this.connections >= this.connectionsMax;
   }
 
   ref(): this {
@@ -146,9 +197,13 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
 
   /** @internal */
   run(): void {
-    const { kernel } = this.reactor;
+    const { kernel } = this;
     // The listening socket is level-triggered: what the bound leaves is reported again next turn.
-    for (let accepts = 0; accepts < ACCEPTS_PER_ITEM_MAX && this.fd >= 0 && !this.paused; accepts++) {
+    for (
+      let accepts = 0;
+      accepts < ACCEPTS_PER_ITEM_MAX && this.fd >= 0 && !this.paused && !this.full;
+      accepts++
+    ) {
       const fd = kernel.accept(this.fd);
       if (fd < 0) {
         if (fd === EAGAIN) return;
@@ -167,17 +222,20 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   private accept(fd: number): void {
     let connection: Connection<Context>;
     try {
-      connection = new Connection<Context>(this, fd, false);
+      connection = new Connection<Context>(this, fd, 0);
     } catch (error) {
       // The poller has no room (select's FD_SETSIZE, the limit of epoll watches): refuse this one and stay alive. Nor
       // is it thrown, for then a peer could end a process that has no onError by connecting often enough.
-      this.reactor.kernel.close(fd);
+      this.kernel.close(fd);
       this.refused++;
-      this.handlers.acceptError?.(this, error as SystemError | UnderloopError);
+      this.acceptErrors++;
+      this.handlers.acceptError?.(this.self, error as SystemError | UnderloopError);
       return;
     }
     this.accepted++;
     this.connections++;
+    this.idle?.arm();
+    if (this.full) this.updateInterest();
     connection.opened();
   }
 
@@ -190,8 +248,9 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
     if (result === ECONNABORTED || result === EPERM) return false;
     if (result === EMFILE || result === ENFILE) this.turnAway();
     this.rest();
+    this.acceptErrors++;
     this.handlers.acceptError?.(
-      this,
+      this.self,
       new SystemError('accept', result, {
         fd: this.fd,
         hint:
@@ -204,7 +263,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   }
 
   private turnAway(): void {
-    const { kernel } = this.reactor;
+    const { kernel } = this;
     if (this.reserveFd < 0) return;
     kernel.close(this.reserveFd);
     for (let accepts = 0; accepts < ACCEPTS_PER_ITEM_MAX; accepts++) {
@@ -223,7 +282,7 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
       .setTimer(ACCEPT_BACKOFF_MS, () => {
         if (this.fd < 0) return;
         // Somebody else, another thread, may have been quicker to take the place.
-        if (this.reserveFd < 0) this.reserveFd = this.reactor.kernel.openReserve();
+        if (this.reserveFd < 0) this.reserveFd = this.kernel.openReserve();
         this.resting = false;
         this.updateInterest();
       })
@@ -231,58 +290,68 @@ export class Listener<Context = unknown> implements Source, Service<Context>, Di
   }
 
   /** @internal */
-  connectionClosed(): void {
+  connectionClosed(connection: Connection<Context>): void {
+    const wasFull = this.full;
     this.connections--;
+    this.bytesReadBefore += connection.bytesRead;
+    this.bytesWrittenBefore += connection.bytesWritten;
+    if (wasFull) this.updateInterest();
+  }
+
+  private get self(): this {
+    return this;
   }
 }
 
 /**
- * Listens on `host`:`port`. Throws at once: `ERR_ARGUMENT`, `ERR_HOST_NAME`, or a `SystemError` (EADDRINUSE, EACCES).
+ * Listens on `host`:`port`, or at `path`, or on a descriptor that listens already. Throws at once: `ERR_ARGUMENT`,
+ * `ERR_HOST_NAME`, `ERR_UNSUPPORTED`, `ERR_FD_REFUSED`, or a `SystemError` (EADDRINUSE, EACCES).
  */
+export function listen<Context = unknown>(
+  reactor: Reactor,
+  options: ListenOptions & { path: string },
+  handlers: ListenerHandlers<Context>,
+): Listener<Context, UnixAddress>;
+export function listen<Context = unknown>(
+  reactor: Reactor,
+  options: ListenOptions & { fd: number },
+  handlers: ListenerHandlers<Context>,
+): Listener<Context, SocketAddress>;
 export function listen<Context = unknown>(
   reactor: Reactor,
   options: ListenOptions,
   handlers: ListenerHandlers<Context>,
-): Listener<Context> {
+): Listener<Context>;
+export function listen<Context = unknown>(
+  reactor: Reactor,
+  options: ListenOptions,
+  handlers: ListenerHandlers<Context>,
+): Listener<Context, SocketAddress> {
   checkReactor(reactor);
   checkObject('options', options);
-  const address = checkAddress('options', options.host ?? '127.0.0.1', options.port ?? 0);
-  const backlog = options.backlog ?? BACKLOG;
-  checkInteger('options.backlog', backlog, 1, 65_535);
-  for (const name of ['reusePort', 'ipv6Only', 'noDelay'] as const)
-    checkSwitch(`options.${name}`, options[name]);
+  const place = checkPlace(options);
+  checkStreamOptions('options', options);
+  const { connectionsMax, idleTimeoutMs } = options;
+  if (connectionsMax !== undefined) checkInteger('options.connectionsMax', connectionsMax, 1, 2 ** 31 - 1);
+  if (idleTimeoutMs !== undefined) {
+    checkMs('options.idleTimeoutMs', idleTimeoutMs);
+    if (idleTimeoutMs < IDLE_TIMEOUT_MS_MIN) {
+      throw argumentError(
+        'options.idleTimeoutMs',
+        `at least ${String(IDLE_TIMEOUT_MS_MIN)} ms`,
+        idleTimeoutMs,
+      );
+    }
+  }
   checkQueueBound(options.writeQueueBytesMax);
   checkFlush(options.flush);
   checkHandlers(handlers);
   connectionTrigger(options.trigger, reactor.poller);
-
-  const { kernel } = reactor;
-  const fd = kernel.socket(address.family);
-  if (fd < 0) throw new SystemError('socket', fd);
-  const where = { address: address.host, port: address.port };
-  const must = (syscall: string, result: number, hint?: string): void => {
-    if (result < 0) throw new SystemError(syscall, result, hint === undefined ? where : { ...where, hint });
-  };
-  const set = (option: SocketOption, value: boolean): void => {
-    must('setsockopt', kernel.setOption(fd, option, value ? 1 : 0));
-  };
+  const listening = openListening(reactor.kernel, place, options);
   try {
-    // Without it a restarted server waits for the old connections' TIME_WAIT (socket(7)).
-    set('reuseAddress', true);
-    if (options.reusePort === true) set('reusePort', true);
-    if (address.family === 6 && options.ipv6Only !== undefined) set('ipv6Only', options.ipv6Only);
-    if (options.noDelay === true) set('noDelay', true);
-    must('bind', kernel.bind(fd, address), bindHint(address.port));
-    must('listen', kernel.listen(fd, backlog));
-    return new Listener(reactor, fd, options, handlers);
+    return new Listener<Context, SocketAddress>(reactor, listening, options, handlers);
   } catch (error) {
-    kernel.close(fd);
+    listening.undo();
     throw error;
   }
-}
-
-function bindHint(port: number): string {
-  return port > 0 && port < 1024
-    ? 'Ports below 1024 need privileges on most systems; choose a higher one'
-    : 'Choose another port, or 0 to let the system choose';
 }

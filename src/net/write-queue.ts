@@ -8,8 +8,8 @@ const CHUNK_BYTES = 16 * 1024;
 
 export class WriteQueue {
   private readonly chunks: Uint8Array[] = [];
-  /** Bytes of the first chunk that have been sent. */
-  private offset = 0;
+  /** Bytes of the first piece that have been sent. */
+  offset = 0;
   /** Bytes of the last chunk that are filled. */
   private filled = 0;
   /** Bytes waiting. */
@@ -34,23 +34,35 @@ export class WriteQueue {
     this.bytes += end - start;
   }
 
-  get first(): Uint8Array | undefined {
-    return this.chunks[0];
+  /** What waits, oldest first; the first from {@link offset}, each to {@link endOf}. */
+  get pieces(): readonly Uint8Array[] {
+    return this.chunks;
   }
-  get firstOffset(): number {
-    return this.offset;
-  }
-  get firstEnd(): number {
-    return this.chunks.length === 1 ? this.filled : (this.chunks[0]?.length ?? 0);
+  /** Where the bytes of a piece end: the last one is not full. */
+  endOf(index: number): number {
+    return index === this.chunks.length - 1 ? this.filled : this.chunks[index].length;
   }
 
-  /** `count` bytes of the first chunk have been sent. */
-  consume(count: number): void {
-    this.offset += count;
-    this.bytes -= count;
-    if (this.offset === this.firstEnd) {
-      this.chunks.shift();
-      this.offset = 0;
+  /** How many of the first pieces go into one call that takes at most `piecesMax` of them and `bytesMax`, but one always. */
+  gather(piecesMax: number, bytesMax: number): number {
+    const most = Math.min(this.chunks.length, piecesMax);
+    let bytes = -this.offset;
+    for (let count = 0; count < most; count++) {
+      bytes += this.endOf(count);
+      if (bytes > bytesMax) return Math.max(count, 1);
     }
+    return most;
+  }
+
+  /** `count` of the bytes, from the first on, have been sent. */
+  consume(count: number): void {
+    this.bytes -= count;
+    this.offset += count;
+    let done = 0;
+    for (; done < this.chunks.length && this.offset >= this.endOf(done); done++)
+      this.offset -= this.endOf(done);
+    if (done === 0) return;
+    this.chunks.splice(0, done);
+    if (this.chunks.length === 0) this.filled = 0;
   }
 }

@@ -43,9 +43,17 @@ export class Injections {
     this.waiting.push({ call, result, fd });
   }
 
+  /** Whether there is one for this call. */
+  waitsFor(call: InjectableCall, fd: unknown): boolean {
+    return this.find(call, fd) >= 0;
+  }
+  private find(call: InjectableCall, fd: unknown): number {
+    return this.waiting.findIndex((one) => one.call === call && (one.fd === undefined || one.fd === fd));
+  }
+
   /** The oldest one for this call, which is thereby used up. */
   take(call: InjectableCall, fd: unknown): InjectedResult | undefined {
-    const at = this.waiting.findIndex((one) => one.call === call && (one.fd === undefined || one.fd === fd));
+    const at = this.find(call, fd);
     return at < 0 ? undefined : this.waiting.splice(at, 1)[0]?.result;
   }
 }
@@ -65,7 +73,9 @@ export function injectable(
   const { name, buffer, pollerKinds } = real;
   const methods: Record<string, Method> = {};
   const others = ['now', 'openPoller', 'bind', 'listen', 'close', 'localAddress', 'peerAddress'] as const;
-  for (const other of [...others, 'socketPair', 'setMembership', 'openReserve'] as const) {
+  const made = ['socketPair', 'setMembership', 'pipe', 'openReserve', 'inspect', 'adopt', 'socketFile', 'unlink'] as const;
+  const files = ['read', 'write', 'writePieces'] as const;
+  for (const other of [...others, ...made, ...files] as const) {
     methods[other] = (...args) => (observed[other] as Method)(...args);
   }
   const cover = (method: 'sendBytes' | InjectableCall, call: InjectableCall): void => {
@@ -92,6 +102,14 @@ export function injectable(
   };
   for (const call of CALLS) cover(call, call);
   cover('sendBytes', 'send');
+  // A result for `send` waits: then the first piece goes alone, as a socket with little room would take it.
+  methods['sendPieces'] = (fd, pieces, count, start, end) => {
+    const [first] = pieces as readonly Uint8Array[];
+    const stop = count === 1 ? (end as number) : first.length;
+    return injections.waitsFor('send', fd)
+      ? methods['sendBytes'](fd, first, start, stop - (start as number))
+      : (observed.sendPieces as Method)(fd, pieces, count, start, end);
+  };
   const datagrams = { get: () => real.datagrams }; // made only when somebody asks for it
   return Object.defineProperty(
     { name, buffer, pollerKinds, ...methods },

@@ -165,6 +165,12 @@ export class Registry<Source> {
     return reported & asked;
   }
 
+  /** The slot in which `source` has `fd`; -1 if it has not, or not any more. */
+  slotOf(fd: number, source: Source): number {
+    const slot = fd >= 0 && fd < this.slotByFd.length ? this.slotByFd[fd] : -1;
+    return slot >= 0 && this.sources[slot] === source ? slot : -1;
+  }
+
   source(slot: number): Source | null {
     return this.sources[slot] ?? null;
   }
@@ -183,6 +189,11 @@ export class Registry<Source> {
   }
   generation(slot: number): number {
     return this.generations[slot];
+  }
+
+  /** Slots below it have been used, and may be live. */
+  get slotsUsed(): number {
+    return this.used;
   }
 
   /** The live slots, in no particular order. For shutting down and for looking at, not for hot paths. */

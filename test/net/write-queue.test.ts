@@ -5,11 +5,15 @@ import { expect, test } from 'vitest';
 import { WriteQueue } from '../../src/net/write-queue.js';
 import { pattern } from './world.js';
 
-/** Takes out up to `max` bytes of the first chunk, as a send does; null when the queue has none. */
-function take(queue: WriteQueue, max: number): Uint8Array | null {
-  const { first, firstOffset, firstEnd } = queue;
-  if (first === undefined) return null;
-  const bytes = first.slice(firstOffset, Math.min(firstEnd, firstOffset + max));
+/** Takes out up to `max` bytes of the first `piecesMax` pieces, as a send does; null when the queue has none. */
+function take(queue: WriteQueue, max: number, piecesMax = 1, bytesMax = Infinity): Uint8Array | null {
+  const { pieces, offset } = queue;
+  if (pieces.length === 0) return null;
+  const count = queue.gather(piecesMax, bytesMax);
+  expect(count >= 1 && count <= piecesMax).toBe(true);
+  const all = pieces.slice(0, count).map((piece, i) => piece.subarray(i === 0 ? offset : 0, queue.endOf(i)));
+  expect(count === 1 || Buffer.concat(all).length <= bytesMax).toBe(true);
+  const bytes = Buffer.concat(all).subarray(0, max);
   if (bytes.length === 0) throw new Error('an empty piece would be sent for ever');
   queue.consume(bytes.length);
   return bytes;
@@ -18,7 +22,11 @@ function take(queue: WriteQueue, max: number): Uint8Array | null {
 test('bytes come out in order and complete, in any mixture of pushes and partial sends', () => {
   const action = fc.oneof(
     fc.record({ push: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 50_000 })) }),
-    fc.record({ take: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 50_000 })) }),
+    fc.record({
+      take: fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 50_000 })),
+      pieces: fc.integer({ min: 1, max: 5 }),
+      bytes: fc.integer({ min: 1, max: 60_000 }),
+    }),
   );
   fc.assert(
     fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
@@ -40,7 +48,7 @@ test('bytes come out in order and complete, in any mixture of pushes and partial
           queue.push(around, 3, 3 + one.push);
           pushed += one.push;
         } else {
-          const bytes = take(queue, one.take);
+          const bytes = take(queue, one.take, one.pieces, one.bytes);
           expect(bytes === null).toBe(pushed === taken);
           if (bytes !== null) {
             check(bytes);
@@ -77,10 +85,10 @@ test('a megabyte in single bytes becomes few pieces: neither objects nor system 
 test('a few bytes take little room: thousands of connections may wait with a greeting queued', () => {
   const queue = new WriteQueue();
   queue.push(Buffer.from('hello'), 0, 5);
-  expect(queue.first!.buffer.byteLength).toBe(5);
+  expect(queue.pieces[0]!.buffer.byteLength).toBe(5);
   queue.push(Buffer.from('!'), 0, 1);
   let room = 0;
-  for (let bytes = queue.first; bytes !== undefined; bytes = queue.first) {
+  for (let [bytes] = queue.pieces; bytes !== undefined; [bytes] = queue.pieces) {
     room += bytes.buffer.byteLength;
     take(queue, Infinity);
   }

@@ -1,0 +1,189 @@
+// Where a listener listens: on a port, at a path, or on a descriptor that was inherited. Opens the descriptor.
+
+import { SystemError, UnderloopError, argumentError, checkFd, checkInteger } from '../errors.js';
+import { EADDRINUSE, EAGAIN } from '../kernel/errno.js';
+import type { Kernel, SocketAddress, SocketOption, UnixAddress } from '../kernel/kernel.js';
+import { checkAddress, checkOneOf, checkPath, whereOf } from './address.js';
+import { checkSwitch } from './checks.js';
+import { applyOptions, type StreamOptions } from './options.js';
+
+/** What the kernel queues of finished handshakes; it cuts it to net.core.somaxconn (listen(2)). */
+const BACKLOG = 511;
+
+export interface PlaceOptions {
+  /** A numeric address; 127.0.0.1 unless given. `0.0.0.0` or `::` must be asked for. */
+  host?: string;
+  /** 0, the default: the system chooses; `listener.address.port` tells. */
+  port?: number;
+  /**
+   * In the place of host and port: a Unix socket at this path, whose file the listener makes, and removes when it closes.
+   * With '\\0' before it, an abstract name of Linux. unix(7).
+   */
+  path?: string;
+  /** Removes a file at `path` that belongs to no listening socket any more, as a server that was killed leaves it. */
+  replaceStale?: boolean;
+  /** The file at `path` stays when the listener closes. */
+  keepFile?: boolean;
+  /**
+   * In the place of them all: a descriptor that listens already, inherited from the parent or from systemd. It is the
+   * listener's from then on, which makes it non-blocking and closes it; if listen() throws, it is still yours.
+   */
+  fd?: number;
+  backlog?: number;
+  /** Several sockets, of one or more processes, share the port: SO_REUSEPORT. */
+  reusePort?: boolean;
+  /** An IPv6 socket takes no IPv4 connections. */
+  ipv6Only?: boolean;
+}
+
+/** A descriptor that listens. */
+export interface Listening {
+  readonly fd: number;
+  readonly address: SocketAddress;
+  /** The file that was made for it, which closing removes; null when there is none to remove. */
+  readonly file: { readonly path: string; readonly identity: string } | null;
+  /** For when it cannot be used: everything is as before. */
+  undo(): void;
+}
+
+/** Checks the options and says where: an address, or a descriptor. */
+export function checkPlace(options: PlaceOptions): SocketAddress | number {
+  checkOneOf(options, [['port', 'host'], ['path'], ['fd']]);
+  checkInteger('options.backlog', options.backlog ?? BACKLOG, 1, 65_535);
+  for (const name of ['reusePort', 'ipv6Only', 'replaceStale', 'keepFile'] as const)
+    checkSwitch(`options.${name}`, options[name]);
+  if (options.fd !== undefined) {
+    checkFd('options.fd', options.fd);
+    return options.fd;
+  }
+  if (options.path !== undefined) return checkPath('options.path', options.path);
+  return checkAddress('options', options.host ?? '127.0.0.1', options.port ?? 0);
+}
+
+export function openListening(
+  kernel: Kernel,
+  place: SocketAddress | number,
+  options: PlaceOptions & StreamOptions,
+): Listening {
+  return typeof place === 'number' ? inherit(kernel, place, options) : open(kernel, place, options);
+}
+
+function open(kernel: Kernel, address: SocketAddress, options: PlaceOptions & StreamOptions): Listening {
+  const fd = kernel.socket(address.family);
+  if (fd < 0) throw new SystemError('socket', fd);
+  const where = whereOf(address);
+  const must = (syscall: string, result: number, hint?: string): void => {
+    if (result < 0) throw new SystemError(syscall, result, hint === undefined ? where : { ...where, hint });
+  };
+  const set = (option: SocketOption, value: boolean): void => {
+    must('setsockopt', kernel.setOption(fd, option, value ? 1 : 0));
+  };
+  let file: Listening['file'] = null;
+  const undo = (): void => {
+    if (file !== null) kernel.unlink(file.path, file.identity);
+    kernel.close(fd);
+  };
+  try {
+    if (address.family === 'unix') {
+      applyOptions(kernel, fd, options);
+      const { path } = address;
+      if (options.replaceStale === true) removeStale(kernel, address);
+      const bound = kernel.bind(fd, address);
+      must('bind', bound, bound === EADDRINUSE ? takenHint(kernel, address) : undefined);
+      const identity = path.startsWith('\0') ? 0 : kernel.socketFile(path);
+      if (typeof identity === 'string' && options.keepFile !== true) file = { path, identity };
+    } else {
+      // Without it a restarted server waits for the old connections' TIME_WAIT (socket(7)).
+      set('reuseAddress', true);
+      if (options.reusePort === true) set('reusePort', true);
+      if (address.family === 6 && options.ipv6Only !== undefined) set('ipv6Only', options.ipv6Only);
+      applyOptions(kernel, fd, options);
+      must('bind', kernel.bind(fd, address), bindHint(address.port));
+    }
+    must('listen', kernel.listen(fd, options.backlog ?? BACKLOG));
+    return { fd, address: addressOf(kernel, fd), file, undo };
+  } catch (error) {
+    undo();
+    throw error;
+  }
+}
+
+function addressOf(kernel: Kernel, fd: number): SocketAddress {
+  const address = kernel.localAddress(fd);
+  if (typeof address === 'number') throw new SystemError('getsockname', address, { fd });
+  return address;
+}
+
+function inherit(kernel: Kernel, fd: number, options: StreamOptions): Listening {
+  const facts = kernel.inspect(fd);
+  if (typeof facts === 'number')
+    throw new SystemError('fstat', facts, { fd, hint: 'The descriptor is not open' });
+  if (facts.kind !== 'listener') {
+    throw new UnderloopError(
+      'ERR_FD_REFUSED',
+      `fd ${String(fd)} is no listening socket (SO_ACCEPTCONN), but of the kind '${facts.kind}'; ` +
+        'call listen(2) on it before, or take a connection over with adopt()',
+    );
+  }
+  const address = addressOf(kernel, fd);
+  applyOptions(kernel, fd, options);
+  const result = kernel.adopt(fd);
+  if (result < 0) throw new SystemError('fcntl', result, { fd });
+  // Its file, if it has one, is whoever's made it.
+  return { fd, address, file: null, undo: () => undefined };
+}
+
+/** Whether somebody answers there. */
+function answers(kernel: Kernel, address: UnixAddress): boolean {
+  const fd = kernel.socket('unix');
+  if (fd < 0) return true; // nobody knows: so nothing is removed
+  const result = kernel.connect(fd, address);
+  kernel.close(fd);
+  return result === 0 || result === EAGAIN;
+}
+
+function removeStale(kernel: Kernel, address: UnixAddress): void {
+  if (address.path.startsWith('\0'))
+    throw argumentError(
+      'options.replaceStale',
+      'absent with an abstract name, of which there is no file',
+      true,
+    );
+  const identity = kernel.socketFile(address.path);
+  if (typeof identity === 'string' && !answers(kernel, address)) kernel.unlink(address.path, identity);
+}
+
+function takenHint(kernel: Kernel, address: UnixAddress): string {
+  if (address.path.startsWith('\0')) return 'Another socket has this name; choose another one';
+  if (typeof kernel.socketFile(address.path) === 'number')
+    return 'There is a file that is no socket; choose another path';
+  return answers(kernel, address)
+    ? 'Another process listens there; choose another path'
+    : 'Nobody listens there any more: a server that was killed has left the file. Remove it, or give `replaceStale: true`';
+}
+
+function bindHint(port: number): string {
+  return port > 0 && port < 1024
+    ? 'Ports below 1024 need privileges on most systems; choose a higher one'
+    : 'Choose another port, or 0 to let the system choose';
+}
+
+/** The first descriptor that systemd passes on; sd_listen_fds(3). */
+const LISTEN_FDS_START = 3;
+
+/**
+ * The descriptors that systemd (or whoever keeps to its protocol) has passed to this process, with their names: give each
+ * to `listen(reactor, { fd })`. Empty when none were, or when they were meant for another process. sd_listen_fds(3).
+ */
+export function inheritedListeners(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): { fd: number; name: string }[] {
+  const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = environment;
+  if (pid === undefined || Number(pid) !== process.pid) return [];
+  const number = Number(count);
+  if (!Number.isInteger(number) || number < 0 || number > 65_536) {
+    throw argumentError('the environment variable LISTEN_FDS', 'a number of descriptors', count);
+  }
+  const all = names?.split(':') ?? [];
+  return Array.from({ length: number }, (_, i) => ({ fd: LISTEN_FDS_START + i, name: all[i] ?? '' }));
+}

@@ -87,6 +87,7 @@ export class Conversation {
 
   #pause(ms) {
     this.#pauses++;
+    this.#server.counts.pauses++;
     this.connection.pause();
     this.#server.reactor.setTimer(ms, () => {
       if (this.connection.closed) return;

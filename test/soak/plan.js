@@ -21,17 +21,17 @@ export function mix(a, b) {
  * fast as it can. `duplex`: both do.
  */
 const KINDS = [
-  ['echo', 0.88],
-  ['serverFlood', 0.03],
-  ['peerFlood', 0.03],
-  ['duplex', 0.06],
+  ['echo', 0.82],
+  ['serverFlood', 0.06],
+  ['peerFlood', 0.04],
+  ['duplex', 0.08],
 ];
 
 /** How often things happen, as probabilities. */
 const ABORT = 0.3;
 const SLOW_PEER = 0.15;
 const PAUSING_SERVER = 0.15;
-const SMALL_BUFFER = 0.3;
+const SMALL_BUFFER = 0.4;
 const KILLER = 0.3;
 const DUPLICATE = 0.06;
 
@@ -63,11 +63,13 @@ export function planOf(seed, number) {
   const kind = (KINDS.find(([, share]) => (draw -= share) < 0) ?? KINDS[0])[0];
   const many = {
     echo: 10 + upTo(700),
-    serverFlood: 20 + upTo(60),
-    peerFlood: 20 + upTo(60),
+    serverFlood: 10 + upTo(30),
+    peerFlood: 10 + upTo(30),
     duplex: 5 + upTo(60),
   };
   const few = upTo(4);
+  // More than an edge-triggered connection reads in one go: 16 times 64 KiB.
+  if (chance(0.1)) many.peerFlood += 120;
   const serverFrames = kind === 'peerFlood' ? few : many[kind];
   const peerFrames = kind === 'serverFlood' ? few : many[kind];
   const atFrame = chance(0.15) ? 0 : upTo(Math.max(serverFrames, peerFrames) - 1);

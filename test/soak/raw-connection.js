@@ -55,6 +55,9 @@ export class RawConnection {
     return taken === end - start ? taken : this.#want(taken);
   }
 
+  get paused() {
+    return this.#paused;
+  }
   get writable() {
     return !this.closed && !this.#writeEnded;
   }

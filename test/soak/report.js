@@ -38,6 +38,10 @@ export function formatResult(result) {
       `${whole(server.accepted)} accepted, ${whole(server.opened)} opened, ${whole(server.closed)} closed`,
     ],
     ['cut off', `${whole(result.aborted)}, of them ${whole(server.killed)} by a neighbour in the same batch`],
+    [
+      'held up',
+      `${whole(server.pauses)} pauses of the server, ${whole(server.drains)} writes that had to wait`,
+    ],
     ['half-closed', `${whole(peer.halfClosed)} by the server first`],
     ['resets', `${whole(peer.resets)} seen by the peer`],
     [

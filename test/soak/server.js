@@ -66,6 +66,7 @@ const counts = {
   noDescriptor: 0,
   duplicates: 0,
   pauses: 0,
+  drains: 0,
   anonymous: 0,
   errors: 0,
 };
@@ -83,6 +84,7 @@ let stopping = false;
 reactor.onError = (error, kind) => fault(`${kind}: ${error.stack ?? error}`);
 
 const server = {
+  counts,
   reactor,
   kernel,
   guard,
@@ -106,10 +108,14 @@ const handlers = {
   /** A watched descriptor is ready; of RawConnection only. */
   ready: (connection) => called('watch', connection),
   data(connection, buffer, start, end) {
-    if (called('data', connection)) connection.context.data(buffer, start, end);
+    if (!called('data', connection)) return;
+    if (connection.paused) fault(`data of connection ${connection.context.number} while it is paused`);
+    connection.context.data(buffer, start, end);
   },
   drain(connection) {
-    if (called('drain', connection)) connection.context.pump();
+    if (!called('drain', connection)) return;
+    counts.drains++;
+    connection.context.pump();
   },
   readClosed(connection) {
     if (called('readClosed', connection)) connection.context.readClosed();

@@ -58,7 +58,7 @@ let budget = rate === 0 ? Infinity : 0;
 const waiting = new Set();
 if (rate > 0) {
   setInterval(() => {
-    budget = Math.min(budget + (rate * PACE_MS) / 1000, rate);
+    if (!stopping) budget = Math.min(budget + (rate * PACE_MS) / 1000, rate);
     for (const talk of waiting) {
       if (budget < 1) break;
       waiting.delete(talk);
@@ -268,6 +268,8 @@ createInterface({ input: process.stdin })
   .on('line', (line) => {
     if (line === 'stop') {
       stopping = true;
+      // What is under way need not keep to the pace: at a slow one its end would take minutes.
+      budget = Infinity;
       announceIdle();
     } else if (line.startsWith('{')) {
       ports = JSON.parse(line);

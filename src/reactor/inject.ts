@@ -73,7 +73,16 @@ export function injectable(
   const { name, buffer, pollerKinds } = real;
   const methods: Record<string, Method> = {};
   const others = ['now', 'openPoller', 'bind', 'listen', 'close', 'localAddress', 'peerAddress'] as const;
-  const made = ['socketPair', 'setMembership', 'pipe', 'openReserve', 'inspect', 'adopt', 'socketFile', 'unlink'] as const;
+  const made = [
+    'socketPair',
+    'setMembership',
+    'pipe',
+    'openReserve',
+    'inspect',
+    'adopt',
+    'socketFile',
+    'unlink',
+  ] as const;
   const files = ['read', 'write', 'writePieces'] as const;
   for (const other of [...others, ...made, ...files] as const) {
     methods[other] = (...args) => (observed[other] as Method)(...args);

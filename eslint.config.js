@@ -10,7 +10,7 @@ const nodeGlobals = Object.fromEntries(
 );
 
 export default defineConfig(
-  { ignores: ['build/', 'dist/', 'prebuilds/', 'coverage/', 'bench/limit/build/'] },
+  { ignores: ['build/', 'dist/', 'prebuilds/', 'coverage/', 'docs/api/', 'bench/limit/build/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['src/**/*.ts'],

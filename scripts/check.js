@@ -5,11 +5,15 @@ import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { findNodeDir, findTools, ROOT } from './install.js';
 
 const require = createRequire(import.meta.url);
 const REACTOR_LINES_MAX = 330;
 const REACTOR_COLUMNS_MAX = 110;
+/** The sockets of net/ are being reworked: their documentation is completed with that. One link is in Node's own words. */
+const UNDOCUMENTED_YET =
+  /src\/net\/.*does not have any documentation|link to "resolveHost" in comment for async|link to "'connection'"|UNIX_PATH_BYTES_MAX/;
 /** Anything longer is a recorded file, not a source. */
 const SOURCE_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -106,6 +110,17 @@ async function compileNative() {
   return failures.length > 0 ? failures.join('\n') : undefined;
 }
 
+/** Public symbols without documentation, and links in it that lead nowhere, as typedoc finds them. */
+async function checkDocumentation() {
+  const args = ['--emit', 'none', '--logLevel', 'Warn', '--treatWarningsAsErrors'];
+  const output = await runTool('typedoc', args);
+  const lines = stripVTControlCharacters(output ?? '').split('\n');
+  const complaints = lines.filter(
+    (line) => line !== '' && !UNDOCUMENTED_YET.test(line) && !/Found \d+ errors? and \d+ warning/.test(line),
+  );
+  return complaints.length > 0 ? complaints.join('\n') : undefined;
+}
+
 /** A source that is listed nowhere is compiled nowhere. */
 function checkSourcesListed() {
   const listed = Object.values(JSON.parse(read('native/sources.json')).variables).flat();
@@ -174,6 +189,7 @@ const steps = [
   ['eslint', () => runTool('eslint', ['.', '--max-warnings=0', ...(isFix ? ['--fix'] : [])])],
   ['prettier', () => runTool('prettier', [isFix ? '--write' : '--check', '--log-level=warn', '.'])],
   ['TypeScript types', () => runTool('tsc', ['--noEmit', '-p', 'tsconfig.json'])],
+  ['documentation of the public API', checkDocumentation],
   ['clang-format', () => clangFormat(isFix ? ['-i'] : ['--dry-run', '-Werror'])],
   ['C and C++ warnings', compileNative],
   ['project rules', checkProject],

@@ -31,6 +31,7 @@ export type ErrorCode =
 
 /** A mistake in the use of this package. `code` is stable; the message names argument, value and remedy. */
 export class UnderloopError extends Error {
+  /** Stable from version to version. */
   readonly code: ErrorCode;
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -46,8 +47,11 @@ export function busy(text: string): UnderloopError {
 
 /** Where a system error happened. */
 export interface SystemErrorContext {
+  /** The descriptor. */
   fd?: number;
+  /** The address. */
   address?: string;
+  /** The port. */
   port?: number;
   /** A sentence with the remedy, added to the message. */
   hint?: string;
@@ -68,11 +72,17 @@ export function describeErrno(errno: number): [string, string] | undefined {
 
 /** A refusal by the kernel: `code` (ECONNRESET), `errno` (negative, as Node gives it), `syscall`, and where. */
 export class SystemError extends Error {
+  /** The system's name, such as ECONNRESET. */
   readonly code: string;
+  /** Negative, as Node gives it. */
   readonly errno: number;
+  /** The system call that refused. */
   readonly syscall: string;
+  /** The descriptor, where it concerns one. */
   readonly fd?: number;
+  /** The address, where it concerns one. */
   readonly address?: string;
+  /** The port, where it concerns one. */
   readonly port?: number;
   constructor(syscall: string, errno: number, context: SystemErrorContext = {}) {
     const [code, text] = describeErrno(errno) ?? [`E${String(-errno)}`, 'unknown error'];

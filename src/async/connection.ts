@@ -62,15 +62,19 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
     connection.context = this;
   }
 
+  /** The reactor that it lives on. */
   get reactor(): Reactor {
     return this.connection.reactor;
   }
+  /** This end; null once closed. */
   get localAddress(): SocketAddress | null {
     return this.connection.localAddress;
   }
+  /** The other end; null once closed. */
   get peerAddress(): SocketAddress | null {
     return this.connection.peerAddress;
   }
+  /** Whether it is closed, by whichever side. */
   get closed(): boolean {
     return this.connection.closed;
   }
@@ -85,6 +89,7 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
       this.connection.queuedBytes,
     );
   }
+  /** Sends small pieces at once (the default), or gathers them: TCP_NODELAY. */
   noDelay(on = true): this {
     this.connection.noDelay(on);
     return this;
@@ -296,6 +301,7 @@ export class AsyncConnection implements AsyncIterable<Buffer>, AsyncDisposable {
   async ended(): Promise<void> {
     if (!this.over) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
+  /** The end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.ended();
@@ -362,6 +368,7 @@ export const asyncHandlers: ConnectionHandlers<AsyncConnection> = {
   close: (connection, error) => connection.context?.finished(error),
 };
 
+/** Options of {@link connect}. */
 export interface AsyncConnectOptions extends ConnectOptions {
   /** Bytes that wait for their reader at most; 64 KiB unless given. */
   readQueueBytesMax?: number;

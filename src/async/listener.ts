@@ -52,6 +52,7 @@ export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDispo
     this.forget = onAbort(signal, () => this.close());
   }
 
+  /** The reactor that it lives on. */
   get reactor(): Reactor {
     return this.raw.reactor;
   }
@@ -59,6 +60,7 @@ export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDispo
   get address(): InternetAddress {
     return this.raw.address;
   }
+  /** Whether it is closed. */
   get closed(): boolean {
     return this.raw.closed;
   }
@@ -106,6 +108,7 @@ export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDispo
     for (const connection of this.queue.splice(0)) connection.close();
     for (const wake of this.waiting.splice(0)) wake();
   }
+  /** The end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }

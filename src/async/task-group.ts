@@ -6,7 +6,9 @@ import { signalOf, type AsyncTask } from './sleep.js';
 
 /** What a group rejects with when tasks of it failed: all their `errors`, the first one first. */
 export class TaskGroupError extends AggregateError {
+  /** Stable from version to version. */
   readonly code = 'ERR_TASKS_FAILED';
+  /** The name of the class. */
   override readonly name = 'TaskGroupError';
 }
 
@@ -106,6 +108,7 @@ export class TaskGroup implements AsyncDisposable {
     while (this.count > 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 
+  /** The end of an `await using` block: waits for all its tasks. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.open) return;
     this.cancel();

@@ -10,9 +10,11 @@ import { checkAddress } from '../net/address.js';
 
 const { ECANCELED, ETIMEDOUT } = constants.errno;
 
+/** Options of {@link connect}. */
 export interface BlockingConnectOptions {
   /** A numeric address; 127.0.0.1 unless given. */
   host?: string;
+  /** 1 to 65,535. */
   port: number;
   /** Of the connect, and of each read and write unless {@link BlockingConnection.timeoutMs} is set; none unless given. */
   timeoutMs?: number;
@@ -41,6 +43,7 @@ export class BlockingConnection implements Disposable {
   get fd(): number {
     return this.descriptor;
   }
+  /** Whether {@link close} was called. */
   get closed(): boolean {
     return this.descriptor < 0;
   }
@@ -48,6 +51,7 @@ export class BlockingConnection implements Disposable {
   get timeoutMs(): number {
     return this.limitMs;
   }
+  /** Throws `ERR_ARGUMENT`. */
   set timeoutMs(timeoutMs: number) {
     checkMs('timeoutMs', timeoutMs, true);
     this.limitMs = timeoutMs;
@@ -98,6 +102,7 @@ export class BlockingConnection implements Disposable {
     this.descriptor = -1;
     if (fd >= 0) nativeKernel.close(fd);
   }
+  /** The same as {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

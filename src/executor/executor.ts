@@ -16,6 +16,7 @@ const QUEUE_MAX = 1000;
 /** An idle worker ends after this time, unless told otherwise: it holds megabytes. */
 const IDLE_MS = 10_000;
 
+/** Options of {@link executor}. */
 export interface ExecutorOptions {
   /** `threads` share the process and start in milliseconds; `processes` survive a crash of native code. */
   kind?: ExecutorKind;
@@ -41,8 +42,9 @@ export interface ExecutorFigures {
   failed: number;
   /** Aborted, while queued or running. */
   cancelled: number;
-  /** Milliseconds that tasks have waited for a worker, all together, and the longest wait. */
+  /** Milliseconds that tasks have waited for a worker, all together. */
   waitedMs: number;
+  /** The longest of these waits. */
   waitedMsMax: number;
 }
 
@@ -62,6 +64,7 @@ interface Place {
   reason: Error | null;
 }
 
+/** A bounded pool of threads or processes that calls exports of modules; made by {@link executor}. */
 export class Executor implements AsyncDisposable {
   private readonly kind: ExecutorKind;
   private readonly workersMax: number;
@@ -138,6 +141,7 @@ export class Executor implements AsyncDisposable {
     });
   }
 
+  /** What it has done. */
   get figures(): ExecutorFigures {
     let running = 0;
     for (const { task } of this.places) if (task !== null) running++;
@@ -155,6 +159,7 @@ export class Executor implements AsyncDisposable {
     for (const place of this.places) this.end(place, error);
     if (this.places.size > 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
+  /** The end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

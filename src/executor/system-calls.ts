@@ -6,6 +6,7 @@ import { abortError, onAbort, type AbortOptions } from '../async/abort.js';
 import { signalOf } from '../async/sleep.js';
 import { binding } from '../binding.js';
 import { SystemError, UnderloopError, argumentError, checkFd, checkInteger, checkObject } from '../errors.js';
+import type { SocketAddress } from '../kernel/kernel.js';
 import { checkHost } from '../net/address.js';
 import { checkReactor } from '../net/checks.js';
 import { READABLE } from '../poller/poller.js';
@@ -23,6 +24,7 @@ const FILE_BYTES_MAX = 64 * 1024 * 1024;
 /** Outcomes that one item settles: the next turn goes on, after the neighbours. */
 const OUTCOMES_PER_ITEM_MAX = 64;
 
+/** Options of {@link systemCalls}. */
 export interface SystemCallOptions {
   /** 1 to 128; 4 unless given. They start when they are needed. */
   threadsMax?: number;
@@ -84,7 +86,7 @@ export class SystemCalls implements Source, Disposable {
   }
 
   /** All addresses of a host name, in the order of getaddrinfo(3). Rejects with its codes (EAI_NONAME, EAI_AGAIN). */
-  async resolve(host: string, options?: AbortOptions): Promise<{ family: 4 | 6; host: string }[]> {
+  async resolve(host: string, options?: AbortOptions): Promise<Pick<SocketAddress, 'family' | 'host'>[]> {
     checkHost('host', host);
     const hint = { hint: `No address was found for '${host}'` };
     const text = await this.submit('getaddrinfo', hint, options, (id) =>
@@ -132,6 +134,7 @@ export class SystemCalls implements Source, Disposable {
     this.pending.clear();
     for (const call of calls) call.settle(new UnderloopError('ERR_CLOSED', `${call.syscall}: closed`));
   }
+  /** The same as {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { TaskMessage, TaskOutcome } from './messages.js';
 
+/** What the workers of an executor are. */
 export type ExecutorKind = 'threads' | 'processes';
 
 /** What a worker tells its executor. */

@@ -5,9 +5,13 @@ import type { DatagramMemory } from './datagram-memory.js';
 
 /** An address of IPv4 or IPv6: `host` is numeric, with `%scope` where IPv6 needs it. */
 export interface InternetAddress {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6;
+  /** The numeric address. */
   readonly host: string;
+  /** 0 to 65,535. */
   readonly port: number;
+  /** Of a {@link UnixAddress} only. */
   readonly path?: undefined;
 }
 
@@ -16,9 +20,13 @@ export interface InternetAddress {
  * alone knows and no file tells. `''` is a socket without a name: one of a pair, or a client that was not bound.
  */
 export interface UnixAddress {
+  /** AF_UNIX. */
   readonly family: 'unix';
+  /** A file, an abstract name, or none. */
   readonly path: string;
+  /** Of an {@link InternetAddress} only. */
   readonly host?: undefined;
+  /** Of an {@link InternetAddress} only. */
   readonly port?: undefined;
 }
 
@@ -90,6 +98,7 @@ export const PIECES_MAX = 64;
  * a system error. All sockets are made non-blocking and close-on-exec atomically. Results follow the man pages named.
  */
 export interface Kernel {
+  /** `native`, `scripted`, ... */
   readonly name: string;
   /** The reused buffer that {@link recv} fills and {@link send} sends from. One per kernel; never resized. */
   readonly buffer: Uint8Array;
@@ -105,6 +114,7 @@ export interface Kernel {
   socket(family: SocketAddress['family'], type?: SocketType): number;
   /** bind(2). -ENAMETOOLONG: a path longer than {@link UNIX_PATH_BYTES_MAX}. `''` lets Linux choose an abstract name. */
   bind(fd: number, address: SocketAddress): number;
+  /** `backlog`: connections that wait to be accepted, as far as the system allows; listen(2). */
   listen(fd: number, backlog: number): number;
   /** The accepted descriptor, or -errno; accept4(2). */
   accept(fd: number): number;
@@ -145,8 +155,11 @@ export interface Kernel {
     group: string,
     networkInterface: string,
   ): number;
+  /** `how`: 0 no more reads, 1 no more writes, 2 neither; shutdown(2). */
   shutdown(fd: number, how: number): number;
+  /** Never called again for the same descriptor, whatever it gives; close(2). */
   close(fd: number): number;
+  /** setsockopt(2). */
   setOption(fd: number, option: SocketOption, value: number): number;
   /** The option's value (>= 0), or -errno. `error` gives the pending errno as a positive number, 0 for none. */
   getOption(fd: number, option: SocketOption): number;

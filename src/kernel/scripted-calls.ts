@@ -17,6 +17,7 @@ export type ScriptedResult = number | ((args: readonly unknown[]) => number | un
 
 /** One call, as it was made and answered. */
 export interface KernelCall {
+  /** Which call it was. */
   readonly name: ScriptableCall;
   /** The arguments themselves, not copies: `wait`'s array is the one that the next wait overwrites. */
   readonly args: readonly unknown[];

@@ -21,7 +21,9 @@ export const ANY_CHANGE = -1;
 
 /** A `wait` that could never end: nothing is ready, nothing is scheduled, and no timeout was given. */
 export class ScriptDeadlockError extends Error {
+  /** Stable from version to version. */
   readonly code = 'ERR_SCRIPT_DEADLOCK';
+  /** The name of the class. */
   override readonly name = 'ScriptDeadlockError';
 }
 

@@ -40,6 +40,7 @@ export interface ScriptedSettings extends NetworkSettings, DatagramSettings {
   connectsAtOnce: boolean;
 }
 
+/** What the simulated system is like, and its clock. */
 export interface ScriptedKernelOptions extends Partial<ScriptedSettings> {
   /** Default: a new one that starts at 0. */
   clock?: VirtualClock;
@@ -90,10 +91,13 @@ const isDatagramOption = (option: SocketOption): option is DatagramSocketOption 
  * in-memory addresses, and epoll. Waiting moves its {@link VirtualClock}. Any call's results can be scripted, and recorded.
  */
 export class ScriptedKernel implements Kernel {
+  /** Tells it from the native kernel. */
   readonly name = 'scripted';
   readonly pollerKinds = ['scripted'] as const;
   readonly buffer: Uint8Array;
+  /** Moves when a wait would last. */
   readonly clock: VirtualClock;
+  /** What the simulated system is like; can be changed at any time. */
   readonly settings: ScriptedSettings;
   readonly #table: DescriptorTable;
   readonly #network: Network;

@@ -5,24 +5,38 @@ import { defaultNet } from './net.js';
 export { createNet } from './net.js';
 export type { Net } from './net.js';
 
+/** The module as a whole, in the place of `import net from 'node:net'`. */
 const net = defaultNet();
 
-/** The module as a whole, in the place of `import net from 'node:net'`. */
 export default net;
 export const {
+  /** As `net.connect` of node:net, on the reactor. */
   connect,
+  /** Another name of {@link connect}. */
   createConnection,
+  /** As `net.createServer` of node:net, on the reactor. */
   createServer,
+  /** As `net.Server` of node:net, on the reactor. */
   Server,
+  /** As `net.Socket` of node:net, on the reactor. */
   Socket,
+  /** Node's own. */
   BlockList,
+  /** Node's own. */
   SocketAddress,
+  /** Node's own. */
   isIP,
+  /** Node's own. */
   isIPv4,
+  /** Node's own. */
   isIPv6,
+  /** Node's own; {@link connect} obeys it. */
   getDefaultAutoSelectFamily,
+  /** Node's own; {@link connect} obeys it. */
   setDefaultAutoSelectFamily,
+  /** Node's own; {@link connect} obeys it. */
   getDefaultAutoSelectFamilyAttemptTimeout,
+  /** Node's own; {@link connect} obeys it. */
   setDefaultAutoSelectFamilyAttemptTimeout,
 } = net;
 

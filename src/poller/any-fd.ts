@@ -9,16 +9,21 @@ import { checkInterest, checkPollerKind, openPoller, triggerFlags } from './chec
 import { EVENT_STRIDE } from './poller.js';
 import type { KernelPoller, PollerCapabilities, PollerKind, Trigger } from './poller.js';
 
+/** What `new Poller()` can be told. */
 export interface PollerOptions {
   /** The mechanism; by default the best one here. */
   kind?: PollerKind;
+  /** The seam to the system; by default the real one. */
   kernel?: Kernel;
 }
 
 /** What `add` gives and events carry: a slot and the generation that it has. Never a bare fd, for numbers are reused. */
 export interface Registration {
+  /** Its place among the registrations. */
   readonly slot: number;
+  /** How often the slot was given away, from 1 on. */
   readonly generation: number;
+  /** The descriptor that was registered. */
   readonly fd: number;
 }
 
@@ -41,9 +46,11 @@ export class Poller implements Disposable {
     this.registry = new Registry(this.poller);
   }
 
+  /** The mechanism. */
   get kind(): PollerKind {
     return this.poller.kind;
   }
+  /** What the mechanism can do. */
   get capabilities(): PollerCapabilities {
     return this.poller.capabilities;
   }
@@ -128,6 +135,7 @@ export class Poller implements Disposable {
     this.open = false;
     this.poller.close();
   }
+  /** The same as {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -44,8 +44,11 @@ export type Trigger = 'level' | 'edge' | 'oneshot' | 'edge-oneshot';
 
 /** What a mechanism can do. Ask before relying on it: a poller refuses what it cannot do with `ERR_UNSUPPORTED`. */
 export interface PollerCapabilities {
+  /** Edge triggers: reports when it becomes so. */
   readonly edge: boolean;
+  /** Oneshot: reports once until modified. */
   readonly oneshot: boolean;
+  /** Of several pollers with the same descriptor, not all are woken (EPOLLEXCLUSIVE). */
   readonly exclusive: boolean;
   /** The poller itself is a descriptor that another poller can wait on. */
   readonly nestable: boolean;
@@ -63,7 +66,9 @@ export const EVENT_STRIDE = 3;
  * a number >= 0, or -errno; none throws. The token (slot, generation) comes back with each event, untouched.
  */
 export interface KernelPoller {
+  /** The mechanism. */
   readonly kind: PollerKind;
+  /** What the mechanism can do. */
   readonly capabilities: PollerCapabilities;
   /** The descriptor of the poller itself (epoll, kqueue), or -1 where the mechanism has none. */
   readonly fd: number;

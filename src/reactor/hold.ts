@@ -19,6 +19,7 @@ export interface Stepper {
 
 /** What a stepper may do while it holds the reactor. Valid until the hold ends. */
 export interface Held {
+  /** The turn that is held, counted from 1. */
   readonly turnNumber: number;
   /** What is left of the batch, the next item first; at most `max` of it. */
   peek(max?: number): Step[];

@@ -21,8 +21,14 @@ export const CALLS = [
 /** The calls that can get a result of a stepper's. `send` stands for both ways of sending. */
 export type InjectableCall = (typeof CALLS)[number];
 
+/** A transfer that is cut short. */
+export interface ShortTransfer {
+  /** Bytes that the call transfers at most. */
+  readonly bytesMax: number;
+}
+
 /** A negative errno; or, for recv and send, a bound of the bytes that this call transfers. */
-export type InjectedResult = number | { readonly bytesMax: number };
+export type InjectedResult = number | ShortTransfer;
 
 interface Injection {
   readonly call: InjectableCall;

@@ -8,7 +8,9 @@ import type { Timer } from './timer-heap.js';
 
 /** One item of a batch, before it is run. */
 export interface Step {
+  /** The turn that it belongs to, counted from 1. */
   readonly turn: number;
+  /** What kind of item it is. */
   readonly kind: ItemKind;
   /** What it waits on; -1 for what waits on none, and for a readiness whose registration has gone. */
   readonly fd: number;

@@ -13,11 +13,14 @@ export type ItemKind = 'timer' | 'readiness' | 'posted' | 'deferred' | 'closed' 
 /** Why the reactor chose a timeout. `host`: the runtime's own loop must have its pass by then. */
 export type TimeoutReason = 'queued' | 'timer' | 'host' | 'idle';
 
+/** What became of a registration. `park`: known still, but out of the kernel's set. */
 export type InterestChange = 'add' | 'modify' | 'remove' | 'park';
 
 /** What an observer is told of the reactor that it listens to. */
 export interface ObservedReactor {
+  /** What its system calls go through. */
   readonly kernel: Kernel;
+  /** What it waits with. */
   readonly poller: KernelPoller;
 }
 
@@ -29,6 +32,7 @@ export interface Observer {
   reactorClosed(): void;
   /** A turn begins: phase 1 and 2 are next. */
   turnBegin(turn: number, nowMs: number): void;
+  /** The one wait of this turn begins: for `timeoutMs` at most, Infinity without bound, and why. */
   waitBegin(timeoutMs: number, reason: TimeoutReason): void;
   /** The wait is over; `events` readinesses were reported, or it failed with -errno. */
   waitEnd(events: number): void;
@@ -41,11 +45,13 @@ export interface Observer {
   batch(timers: number, readinesses: number, posted: number, deferred: number, closed: number): void;
   /** `fd` is -1 for what does not wait on one. `readiness` is already masked with the current interest. */
   itemBegin(kind: ItemKind, item: Task | Timer, fd: number, readiness: number): void;
+  /** The item that was begun has returned or thrown. */
   itemEnd(kind: ItemKind, item: Task | Timer): void;
   /** The batch is at its end. Told again by each further `dispatchNext()` that finds it so. */
   turnEnd(turn: number): void;
   /** Under run(): `process.nextTick` and the reactions of promises run now, after a turn. */
   drainBegin(): void;
+  /** They have run. */
   drainEnd(): void;
   /** A task joined a queue; a connection asked for its flush at the turn's end. */
   queued(kind: ItemKind, task: Task): void;
@@ -53,10 +59,13 @@ export interface Observer {
   resumed(what: string): void;
   /** A readiness was dropped: its registration has gone, or its interest was withdrawn in the same batch. */
   stale(slot: number, generation: number, readiness: number): void;
+  /** A registration was added, changed, removed or parked. `interest`: what is asked for now. */
   interest(change: InterestChange, fd: number, interest: number, slot: number, generation: number): void;
+  /** A timer was set. */
   timerSet(timer: Timer): void;
   /** A timer that could still fire was cancelled. That one fired is told as an item. */
   timerCancelled(timer: Timer): void;
+  /** An item of this kind threw; told before `onError`. */
   error(error: unknown, kind: ItemKind): void;
   /**
    * A system call made through the kernel seam, with its arguments and its result (-errno on failure). `args` is valid

@@ -15,6 +15,8 @@ import type { ItemKind, Observer } from './observer.js';
 
 /** Readinesses that one wait may bring: with more, one turn would keep timers and the runtime waiting. */
 const EVENTS_MAX = 512;
+
+/** What `new Reactor()` can be told. */
 export interface ReactorOptions {
   /** The mechanism to wait with; by default the best one here. */
   poller?: PollerKind;

@@ -22,11 +22,12 @@ const DUE_MAX = 512;
 /** Queued tasks, of each kind, that one turn may run. */
 const TASKS_MAX = 512;
 
+/** Waits once for all that a program waits for, then calls one handler after another: docs/turn.md. */
 export class Reactor implements Disposable {
-  readonly kernel: Kernel;
-  readonly poller: KernelPoller;
-  readonly development: boolean;
-  onError: ((error: unknown, kind: ItemKind) => void) | null;
+  /** All its system calls go through here. */ readonly kernel: Kernel;
+  /** What it waits with. */ readonly poller: KernelPoller;
+  /** As in {@link ReactorOptions}. */ readonly development: boolean;
+  /** Receives what a handler throws. */ onError: ((error: unknown, kind: ItemKind) => void) | null;
   /** @internal */ readonly registry: Registry<Source>;
   /** @internal */ readonly timers: TimerHeap;
   /** @internal */ readonly observer: Observer | null;
@@ -36,8 +37,7 @@ export class Reactor implements Disposable {
   private readonly deferred = new RunQueue('deferred');
   private readonly closed = new RunQueue('closed');
   /** @internal */ readonly queues = [this.posted, this.deferred, this.closed];
-  // What this turn still has to do at its end.
-  /** @internal */ readonly flushes = new RunQueue('flush');
+  /** @internal */ readonly flushes = new RunQueue('flush'); // what this turn still has to do at its end
 
   // The batch, beside what each queue says is left of it: timers that are due, and what the kernel reported.
   /** @internal */ readonly due: Timer[] = [];
@@ -296,7 +296,7 @@ export class Reactor implements Disposable {
     this.poller.close();
     this.observer?.reactorClosed();
   }
-  [Symbol.dispose](): void {
+  /** The same as {@link close}. */ [Symbol.dispose](): void {
     this.close();
   }
 

@@ -5,8 +5,9 @@ import type { ItemKind } from './observer.js';
 /** What the reactor runs a source with at the end of a turn in which it asked for that. No readiness has this bit. */
 export const FLUSH = 1 << 30;
 
-/** Something that the reactor runs. `value`: a readiness for what waits on an fd, {@link FLUSH}, 0 for everything else. */
+/** Something that the reactor runs. `value`: a readiness for what waits on an fd, 0 for everything else. */
 export interface Runnable {
+  /** Called once per item. What it throws goes to `reactor.onError`. */
   run(value: number): void;
   /** What an observer calls it, as a function has a name; without it, the name of its class. */
   readonly name?: string;

@@ -63,6 +63,7 @@ export class Timer implements Runnable {
     return this.callback;
   }
 
+  /** The same as {@link cancel}. */
   [Symbol.dispose](): void {
     this.cancel();
   }

@@ -8,6 +8,7 @@ import type { Source } from './run-queue.js';
 /** `readiness` is masked with the watch's interest; HANGUP, ERROR and INVALID may come with it, or alone. */
 export type WatchHandler = (readiness: number, watch: Watch) => void;
 
+/** One descriptor that a reactor watches for the program; made by {@link Reactor.watch}. */
 export class Watch implements Source, Disposable {
   private slot: number;
   private readonly generation: number;
@@ -29,6 +30,7 @@ export class Watch implements Source, Disposable {
   get name(): string {
     return this.handler.name;
   }
+  /** Whether {@link close} was called, here or by closing the reactor. */
   get closed(): boolean {
     return !this.current;
   }
@@ -41,6 +43,7 @@ export class Watch implements Source, Disposable {
   get interest(): number {
     return this.current ? this.reactor.registry.interest(this.slot) : 0;
   }
+  /** Throws `ERR_ARGUMENT`, and `ERR_CLOSED` when it is closed. */
   set interest(interest: number) {
     checkInterest('interest', interest);
     if (!this.current) throw new UnderloopError('ERR_CLOSED', `the watch of fd ${String(this.fd)} is closed`);
@@ -54,10 +57,12 @@ export class Watch implements Source, Disposable {
     if (current) this.reactor.registry.remove(slot);
   }
 
+  /** Keeps `run()` going (the default). */
   ref(): this {
     if (this.current) this.reactor.registry.setReferenced(this.slot, true);
     return this;
   }
+  /** No longer keeps `run()` going. */
   unref(): this {
     if (this.current) this.reactor.registry.setReferenced(this.slot, false);
     return this;
@@ -75,6 +80,7 @@ export class Watch implements Source, Disposable {
   dispose(): void {
     this.close();
   }
+  /** The same as {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

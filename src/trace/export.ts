@@ -11,6 +11,7 @@ const exporters = { jsonl: jsonLines, chrome: chromeLines, text: textLines };
 
 /** `jsonl`: JSON Lines; `chrome`: for Perfetto and chrome://tracing; `text`: for people. */
 export type TraceFormat = keyof typeof exporters;
+/** The names of the formats that {@link exportTrace} knows. */
 export const TRACE_FORMATS = Object.keys(exporters) as TraceFormat[];
 
 /** How many characters are handed to the stream at once. */
@@ -24,6 +25,12 @@ export function traceLines(trace: TraceReader, format: TraceFormat): Generator<s
   return exporters[format](trace);
 }
 
+/** What {@link exportTrace} tells. */
+export interface ExportOutcome {
+  /** Whether the end of the trace was missing. */
+  readonly truncated: boolean;
+}
+
 /**
  * Writes the trace in `file` (a name, or its bytes) to `writable`, at the pace of the stream, and does not end the stream.
  * Resolves to whether the end of the trace was missing. Rejects with the errors of {@link readTrace} and of the stream.
@@ -32,7 +39,7 @@ export async function exportTrace(
   file: string | Uint8Array,
   format: TraceFormat,
   writable: Writable,
-): Promise<{ truncated: boolean }> {
+): Promise<ExportOutcome> {
   const trace = readTrace(file);
   const failures: Error[] = [];
   const onError = (error: Error): void => void failures.push(error);

@@ -70,8 +70,11 @@ export const CHANGES: readonly InterestChange[] = ['add', 'modify', 'remove', 'p
 
 /** What stands at the beginning of a trace. */
 export interface TraceHeader {
+  /** Of the format. */
   readonly version: number;
+  /** The byte order of the machine that recorded. */
   readonly littleEndian: boolean;
+  /** The process that recorded. */
   readonly pid: number;
   /** Time of day when the recorder was made, in milliseconds since 1970... */
   readonly startedUnixMs: number;
@@ -83,8 +86,14 @@ export interface TraceHeader {
   readonly ring: boolean;
 }
 
-/** One thing that happened. `timeNs`: on the reactor's monotonic clock, and never less than that of the one before. */
-export type TraceEvent = { readonly timeNs: number } & TraceFields;
+/** When something happened. */
+export interface TraceTime {
+  /** On the reactor's monotonic clock, and never less than that of the event before. */
+  readonly timeNs: number;
+}
+
+/** One thing that happened. */
+export type TraceEvent = TraceTime & TraceFields;
 
 export type TraceFields =
   | { readonly type: 'reactorOpened'; kernel: string; poller: string; pollerFd: number }

@@ -61,6 +61,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * says whether its end was missing, as after SIGKILL; all whole records before that were given.
  */
 export class TraceReader implements Iterable<TraceEvent> {
+  /** Who recorded it, and when. */
   readonly header: TraceHeader;
   /** The last block or record is not complete. Known when all has been read. */
   truncated = false;
@@ -72,6 +73,7 @@ export class TraceReader implements Iterable<TraceEvent> {
     this.header = readHeader(source.read(0, HEADER_BYTES));
   }
 
+  /** The events, oldest first. Throws `ERR_TRACE_CORRUPT`. */
   *[Symbol.iterator](): Generator<TraceEvent, void, undefined> {
     try {
       for (let offset = HEADER_BYTES; ;) {

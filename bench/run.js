@@ -17,6 +17,7 @@ import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
 import { formatTimers, runTimers, timersFailed } from './timers.js';
 import { formatUdp, runUdp, udpFailed } from './udp.js';
+import { URING_SERVERS, formatUring, runUring, uringFailed } from './uring.js';
 import { formatTrace, runTrace, traceFailed } from './trace.js';
 
 const KNOWN = {
@@ -34,7 +35,9 @@ const KNOWN = {
     'timers',
     'trace',
     'http',
+    'uring',
   ],
+  servers: [...new Set([...ECHO_KNOWN.servers, ...URING_SERVERS])],
 };
 
 const PARTS = {
@@ -49,6 +52,7 @@ const PARTS = {
   http: { run: runHttp, format: formatHttp, failed: httpFailed },
   udp: { run: runUdp, format: formatUdp, failed: udpFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
+  uring: { run: runUring, format: formatUring, failed: uringFailed },
   timers: { run: runTimers, format: formatTimers, failed: timersFailed },
 };
 

@@ -43,6 +43,16 @@ void OpenDescriptors::CloseAll() {
   open_.clear();
 }
 
+int32_t Environment::AddPoller(std::unique_ptr<Poller> poller) {
+  for (size_t i = 0; i < pollers.size(); i++) {
+    if (pollers[i].poller != nullptr) continue;
+    pollers[i].poller = std::move(poller);
+    return static_cast<int32_t>(i);
+  }
+  pollers.push_back({std::move(poller), nullptr, nullptr});
+  return static_cast<int32_t>(pollers.size() - 1);
+}
+
 void Environment::ClosePoller(int32_t handle) {
   OpenPoller& open = pollers[static_cast<size_t>(handle)];
   open.poller.reset();
@@ -119,6 +129,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportWaitThreads(environment, exports);
   ExportBlocking(environment, exports);
   ExportBlockingClient(environment, exports);
+  ExportUring(environment, exports);
   return exports;
 }
 

@@ -88,6 +88,8 @@ struct Environment {
     return handle >= 0 && static_cast<size_t>(handle) < pollers.size() ? pollers[handle].poller.get()
                                                                        : nullptr;
   }
+  // Gives a handle for it.
+  int32_t AddPoller(std::unique_ptr<Poller> poller);
   void ClosePoller(int32_t handle);
   ~Environment();
 };
@@ -154,6 +156,7 @@ void ExportOffload(Environment* environment, napi_value exports);
 void ExportWaitThreads(Environment* environment, napi_value exports);
 void ExportInspection(Environment* environment, napi_value exports);
 void ExportBlocking(Environment* environment, napi_value exports);
+void ExportUring(Environment* environment, napi_value exports);
 void ExportBlockingClient(Environment* environment, napi_value exports);
 
 // Reads (family, host or path, port) from three arguments into a socket address. Returns its length, or -errno.

@@ -8,6 +8,10 @@
 
 namespace underloop {
 
+namespace uring {
+class CompletionPoller;
+}
+
 // The bits of interest and readiness. src/poller/poller.ts has the same numbers, and a test compares the two.
 enum Flags : int32_t {
   kReadable = 1,
@@ -57,6 +61,8 @@ class Poller {
   // timeout_ms: fractions allowed; < 0: without bound. Recomputes the deadline after EINTR.
   virtual int Wait(Event* events, int capacity, double timeout_ms) = 0;
   virtual void Wake() = 0;
+  // Itself, where it also completes operations (uring/completions.h).
+  virtual uring::CompletionPoller* completions() { return nullptr; }
   // Whether a Wake ended the last Wait, which then may have brought no event long before its time was over.
   bool woken() const { return woken_; }
   // From now on each Wait leaves in raw[i] what the mechanism itself said of events[i], untranslated: epoll's events,

@@ -22,15 +22,7 @@ napi_value PollerOpen(napi_env env, napi_callback_info info) {
   int error = 0;
   std::unique_ptr<Poller> poller = OpenPoller({kind, length}, &error);
   if (poller == nullptr) return Result(env, error);
-  auto& pollers = arguments.environment->pollers;
-  for (size_t i = 0; i < pollers.size(); i++) {
-    if (pollers[i].poller == nullptr) {
-      pollers[i].poller = std::move(poller);
-      return Result(env, static_cast<int32_t>(i));
-    }
-  }
-  pollers.push_back({std::move(poller), nullptr, nullptr});
-  return Result(env, static_cast<int32_t>(pollers.size() - 1));
+  return Result(env, arguments.environment->AddPoller(std::move(poller)));
 }
 
 napi_value PollerClose(napi_env env, napi_callback_info info) {

@@ -24,6 +24,19 @@ export interface Binding {
   pollerWait(handle: number, events: Int32Array, timeoutMs: number): number;
   pollerWake(handle: number): void;
 
+  /** A ring as a poller: its handle, or -errno and what was refused; native/uring/exports.cc. */
+  uringOpen(
+    buffers: number,
+    bufferBytes: number,
+    completionsMax: number,
+    multishot: number,
+    deferred: number,
+  ): number | [number, string];
+  uringDescribe(handle: number): NativeRing;
+  /** Twice the room for staged operations. */
+  uringGrow(handle: number): ArrayBuffer;
+  uringSetBlocking(fd: number, blocking: number): number;
+
   /** `family`: 4, 6, or 1 for AF_UNIX, whose path stands where the others have their host. `type`: 0 stream, 1 datagram. */
   socket(family: number, type: number): number;
   bind(fd: number, family: number, host: string, port: number): number;
@@ -155,6 +168,22 @@ export interface NativePollerDescription {
   fdMax: number;
   resolutionMs: number;
   fd: number;
+}
+
+/** The memory of a ring, and what it was found to have; native/uring/completions.h. */
+export interface NativeRing {
+  arena: ArrayBuffer;
+  records: ArrayBuffer;
+  rows: ArrayBuffer;
+  counts: ArrayBuffer;
+  fd: number;
+  stride: number;
+  stagingStart: number;
+  multishotAccept: boolean;
+  multishotReceive: boolean;
+  deferred: boolean;
+  registeredFd: boolean;
+  submitAll: boolean;
 }
 
 function load(): Binding {

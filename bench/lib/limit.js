@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../limit/', import.meta.url));
 
-/** @param {'epoll_echo' | 'threads_echo' | 'client' | 'floor' | 'udp_echo' | 'udp_client'} name */
+/** @param {'epoll_echo' | 'uring_echo' | 'threads_echo' | 'client' | 'floor' | 'udp_echo' | 'udp_client'} name */
 export const limitProgram = (name) => `${folder}build/${name}`;
 
 /** Builds what is missing or older than its source. Throws with the compiler's own words. */

@@ -6,6 +6,7 @@ const e = constants.errno;
 
 export const EAGAIN = -e.EAGAIN;
 export const EBADF = -e.EBADF;
+export const ECANCELED = -e.ECANCELED;
 export const ECONNABORTED = -e.ECONNABORTED;
 export const ECONNREFUSED = -e.ECONNREFUSED;
 export const ECONNRESET = -e.ECONNRESET;

@@ -58,7 +58,7 @@ const kinds: readonly DescriptorFacts['kind'][] = [
   'other',
 ];
 
-class NativePoller implements KernelPoller {
+export class NativePoller implements KernelPoller {
   readonly capabilities: PollerCapabilities;
   readonly fd: number;
   #handle: number;

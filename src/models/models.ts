@@ -11,6 +11,7 @@ import { reactorProcesses, reactors } from './reactors.js';
 import { sequential } from './sequential.js';
 import { spin } from './spin.js';
 import { threads } from './threads.js';
+import { uring } from './uring.js';
 import { worker } from './worker.js';
 
 /** All models. A new one is a file of its own and a line here. */
@@ -31,7 +32,8 @@ export const models: readonly Model[] = [
   // Several reactors.
   reactors,
   reactorProcesses,
-  // Completions: `uring` comes here.
+  // Completions.
+  uring,
   // The runtime's own loop.
   node,
   // A blocking call in a handler, and its remedy.

@@ -2,11 +2,16 @@
 
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
-import type { Connection } from '../net/connection.js';
-import { listen } from '../net/listener.js';
+import { listen, type Listener, type ListenOptions } from '../net/listener.js';
 import type { PollerKind, Trigger } from '../poller/poller.js';
 import { Reactor } from '../reactor/reactor.js';
-import { Handler, WRITE_QUEUE_BYTES, type Session, type UpstreamCalls } from '../workload/handler.js';
+import {
+  Handler,
+  WRITE_QUEUE_BYTES,
+  type Session,
+  type UpstreamCalls,
+  type Wire,
+} from '../workload/handler.js';
 import { ReactorCalls } from '../workload/upstream-calls.js';
 import { checkStart } from './checks.js';
 import {
@@ -58,7 +63,10 @@ export class ReactorModel implements Model {
     try {
       const upstream =
         calls?.(reactor, workload, options) ?? new ReactorCalls(reactor, workload.upstreamPort);
-      const running = new RunningReactor(reactor, this.trigger, upstream, workload, options);
+      const { trigger } = this;
+      const listenHere: Listen = (listening, handlers) =>
+        listen(reactor, { ...listening, trigger }, handlers);
+      const running = new RunningReactor(reactor, listenHere, upstream, workload, options);
       // Another reactor of this thread may forbid it (ERR_NOT_NESTABLE): then run() has failed already.
       await Promise.race([running.finished, Promise.resolve()]);
       return running;
@@ -69,7 +77,24 @@ export class ReactorModel implements Model {
   }
 }
 
-class RunningReactor implements RunningModel {
+/** A connection that a loop serves, whether it waits for readiness or for completions. */
+interface Served extends Wire {
+  context: Session | undefined;
+}
+interface ServedHandlers {
+  data(connection: Served, buffer: Uint8Array, start: number, end: number): void;
+  readClosed(connection: Served): void;
+  drain(connection: Served): void;
+  close(connection: Served): void;
+  acceptError(): void;
+}
+/** How a listening socket is opened whose connections call these handlers. */
+export type Listen = (
+  options: ListenOptions,
+  handlers: ServedHandlers,
+) => Pick<Listener, 'address' | 'accepted' | 'connections' | 'refused'>;
+
+export class RunningReactor implements RunningModel {
   readonly address;
   private readonly handler: Handler;
   private readonly listener;
@@ -78,7 +103,7 @@ class RunningReactor implements RunningModel {
 
   constructor(
     private readonly reactor: Reactor,
-    trigger: Trigger,
+    listenHere: Listen,
     private readonly calls: ServerCalls,
     workload: Workload,
     options: ModelOptions,
@@ -91,17 +116,14 @@ class RunningReactor implements RunningModel {
     };
     const { requestsPerConnection } = workload;
     const handler = (this.handler = new Handler(ground, this.calls, { requestsPerConnection }));
-    const sessionOf = (connection: Connection<Session>): Session =>
-      (connection.context ??= handler.session(connection));
-    this.listener = listen<Session>(
-      reactor,
+    const sessionOf = (connection: Served): Session => (connection.context ??= handler.session(connection));
+    this.listener = listenHere(
       {
         host: options.host ?? '127.0.0.1',
         port: options.port ?? 0,
         backlog: options.backlog ?? BACKLOG,
         noDelay: true,
         reusePort: options.reusePort ?? false,
-        trigger,
         writeQueueBytesMax: WRITE_QUEUE_BYTES,
       },
       {

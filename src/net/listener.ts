@@ -27,10 +27,10 @@ import {
 import { Staging } from './staging.js';
 
 /** Connections accepted per readiness: a flood of them gets no more before the connections that are there. */
-const ACCEPTS_PER_ITEM_MAX = 64;
+export const ACCEPTS_PER_ITEM_MAX = 64;
 
 /** How long accepting rests when the process or the system is out of descriptors or memory. */
-const ACCEPT_BACKOFF_MS = 100;
+export const ACCEPT_BACKOFF_MS = 100;
 
 /** Below it the passes over all connections would follow one another without a pause. */
 const IDLE_TIMEOUT_MS_MIN = 16;

@@ -1,10 +1,10 @@
 // The poller contract: interest, readiness, trigger and capability flags, shared by every mechanism and by the kernels.
 
 /**
- * The mechanisms a poller can stand on. `scripted` is the in-memory one of `underloop/testing`; `spin` asks nobody and
- * says that all is ready, for the model of that name.
+ * The mechanisms a poller can stand on. `scripted` is the in-memory one of `underloop/testing`, `uring` that of
+ * src/uring/, which no reactor has without it; `spin` asks nobody and says that all is ready, for the model of that name.
  */
-export type PollerKind = 'epoll' | 'kqueue' | 'poll' | 'select' | 'scripted' | 'spin';
+export type PollerKind = 'epoll' | 'kqueue' | 'poll' | 'select' | 'uring' | 'scripted' | 'spin';
 
 /**
  * Interest (what is asked for) and readiness (what the kernel reported) share their bits, so that

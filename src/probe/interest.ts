@@ -240,6 +240,10 @@ export function readPollerInterest(
       );
     case 'spin':
       return unavailable('spin has no list: it asks nobody, and takes all for ready');
+    case 'uring':
+      return unavailable(
+        'a ring keeps no list: what is waited on for readiness is in an epoll set of its own',
+      );
     case 'scripted':
       return unavailable('the scripted poller is in no kernel');
   }

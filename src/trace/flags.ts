@@ -37,6 +37,7 @@ const KQUEUE: Names = [
 ];
 const NAMES = new Map([
   ['epoll', EPOLL],
+  ['uring', EPOLL], // which is what its ring watches
   ['poll', POLL],
   ['select', SELECT],
   ['kqueue', KQUEUE],

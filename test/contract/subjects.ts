@@ -6,6 +6,7 @@ import type { Kernel } from '../../src/kernel/kernel.js';
 import { EDGE, EVENT_STRIDE, ONESHOT, READABLE } from '../../src/poller/poller.js';
 import type { KernelPoller, PollerKind } from '../../src/poller/poller.js';
 import { ScriptedKernel } from '../../src/testing.js';
+import { ringKernel, unavailable } from '../../src/uring/kernel.js';
 
 const { EBADF, ENOENT } = constants.errno;
 /** The kernel has dropped it already: it says so of the number, closed or used again. */
@@ -30,6 +31,7 @@ export interface Tells {
 /** `spin` is no poller of the system, and says nothing that were true. */
 const tells: Record<Exclude<PollerKind, 'spin'>, Tells> = {
   epoll: { readClosed: true, hangup: 'always', error: true, invalid: false, removesClosed: dropped },
+  uring: { readClosed: true, hangup: 'always', error: true, invalid: false, removesClosed: dropped },
   scripted: { readClosed: true, hangup: 'always', error: true, invalid: false, removesClosed: dropped },
   kqueue: {
     readClosed: true,
@@ -81,6 +83,7 @@ function subjectsOf(kind: PollerKind, newKernel: () => Kernel): Subject[] {
 
 export const subjects: readonly Subject[] = [
   ...nativeKernel.pollerKinds.flatMap((kind) => subjectsOf(kind, () => nativeKernel)),
+  ...(unavailable() === null ? subjectsOf('uring', () => ringKernel()) : []),
   ...subjectsOf('scripted', () => new ScriptedKernel()),
 ];
 

@@ -48,14 +48,20 @@ export class ServerProcess {
   }
 
   /** `file` is below dist/. It has ended, at the latest, when {@link end} has resolved. */
-  static async start(file: string, args: readonly string[] = []): Promise<ServerProcess> {
-    const server = ServerProcess.spawn(file, ['--port', '0', '--lifeline-fd', '3', ...args]);
+  static async start(
+    file: string,
+    args: readonly string[] = [],
+    wrapper: readonly string[] = [],
+  ): Promise<ServerProcess> {
+    const server = ServerProcess.spawn(file, ['--port', '0', '--lifeline-fd', '3', ...args], wrapper);
     server.ready = JSON.parse(await server.line()) as Ready;
     return server;
   }
-  static spawn(file: string, args: readonly string[]): ServerProcess {
+  /** `wrapper`: a command that runs it, such as prlimit. */
+  static spawn(file: string, args: readonly string[], wrapper: readonly string[] = []): ServerProcess {
     const path = fileURLToPath(new URL(`../../dist/${file}`, import.meta.url));
-    const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
+    const [command, ...all] = [...wrapper, process.execPath, path, ...args];
+    const child = spawn(command!, all, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
     return new ServerProcess(child, [file, ...args].join(' '));
   }
 

@@ -150,6 +150,7 @@ describe('jsonl', () => {
       poll: 'POLLIN',
       select: 'readfds',
       kqueue: 'EVFILT_READ',
+      uring: 'EPOLLIN',
       scripted: '',
       spin: '',
     };

@@ -1,7 +1,8 @@
-// Adds up vitest's JSON report and the check's, each followed by its exit code, and prints what failed and the sum.
+// Adds up the JSON reports of vitest, the check and the sanitizers (scripts/sanitize.js), each followed by its exit code,
+// and prints what failed and the sum.
 import { existsSync, readFileSync } from 'node:fs';
 
-const [testsFile, testStatus, checkFile, checkStatus] = process.argv.slice(2);
+const [testsFile, testStatus, checkFile, checkStatus, ...sanitizedFiles] = process.argv.slice(2);
 let passed = 0;
 const failures = [];
 
@@ -38,6 +39,16 @@ for (const step of readJson(checkFile) ?? []) {
   else failures.push(`check: ${step.name}`);
 }
 addCommand('npm run check', checkStatus, failuresOfTests);
+
+for (const name of ['test:native', 'test:sanitized']) {
+  const [file, status] = sanitizedFiles.splice(0, 2);
+  const before = failures.length;
+  for (const part of readJson(file) ?? []) {
+    passed += part.passed;
+    failures.push(...part.failures.map((failure) => `${part.name}: ${failure}`));
+  }
+  addCommand(`npm run ${name}`, status, before);
+}
 
 for (const failure of failures) console.log(`FAILED ${failure}`);
 if (skipped > 0) console.log(`${skipped} skipped`);

@@ -17,32 +17,6 @@
 
 namespace underloop {
 
-SharedBlock* SharedBlock::Make(size_t bytes) { return new SharedBlock(bytes); }
-
-void SharedBlock::Unref() {
-  if (references_.fetch_sub(1) == 1) delete this;
-}
-
-napi_value SharedBlock::ToArrayBuffer(napi_env env) {
-  napi_value result = nullptr;
-  references_.fetch_add(1);
-  const napi_status status = napi_create_external_arraybuffer(
-      env, data_.get(), size_, [](napi_env, void*, void* hint) { static_cast<SharedBlock*>(hint)->Unref(); },
-      this, &result);
-  if (status != napi_ok) {
-    references_.fetch_sub(1);
-    return nullptr;
-  }
-  return result;
-}
-
-void OpenDescriptors::CloseAll() {
-  for (size_t fd = 0; fd < open_.size(); fd++) {
-    if (open_[fd]) close(static_cast<int>(fd));
-  }
-  open_.clear();
-}
-
 int32_t Environment::AddPoller(std::unique_ptr<Poller> poller) {
   for (size_t i = 0; i < pollers.size(); i++) {
     if (pollers[i].poller != nullptr) continue;
@@ -70,6 +44,7 @@ Environment::~Environment() {
   descriptors.CloseAll();
   if (host != nullptr) host->Detach();
   if (buffer != nullptr) buffer->Unref();
+  if (nothing != nullptr) napi_delete_reference(env, nothing);
 }
 
 void Export(Environment* environment, napi_value exports, const char* name, napi_callback callback) {

@@ -4,62 +4,22 @@
 #include <node_api.h>
 #include <sys/socket.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
+#include "open_descriptors.h"
 #include "poller.h"
+#include "shared_block.h"
 
 namespace underloop {
-
-// Memory that both JavaScript (as an ArrayBuffer) and native code use. Counted, because JavaScript may detach or
-// collect its side at any time while a cached pointer lives on here: the block goes when the last of both has let go.
-class SharedBlock {
- public:
-  static SharedBlock* Make(size_t bytes);
-  // An ArrayBuffer over the block; null when the runtime forbids external memory.
-  napi_value ToArrayBuffer(napi_env env);
-  uint8_t* data() { return data_.get(); }
-  size_t size() const { return size_; }
-  void Unref();
-
- private:
-  // calloc: large blocks come as pages that cost no memory until they are touched.
-  explicit SharedBlock(size_t bytes) : data_(static_cast<uint8_t*>(calloc(bytes, 1)), free), size_(bytes) {}
-  std::atomic<int> references_{1};
-  std::unique_ptr<uint8_t, void (*)(void*)> data_;
-  size_t size_;
-};
 
 class Host;
 class Offload;
 class WaitThread;
 struct Blocking;
 struct Datagrams;
-
-// The descriptors that this environment has made and not closed yet. A worker that is terminated runs no JavaScript
-// any more, so nobody else could give them back.
-class OpenDescriptors {
- public:
-  // Passes a result through: a descriptor, or -errno.
-  int32_t Opened(int32_t fd) {
-    if (fd >= 0) {
-      if (static_cast<size_t>(fd) >= open_.size()) open_.resize(static_cast<size_t>(fd) * 2 + 64);
-      open_[static_cast<size_t>(fd)] = true;
-    }
-    return fd;
-  }
-  void Closed(int32_t fd) {
-    if (fd >= 0 && static_cast<size_t>(fd) < open_.size()) open_[static_cast<size_t>(fd)] = false;
-  }
-  void CloseAll();
-
- private:
-  std::vector<bool> open_;
-};
 
 // Reads go into it, 64 KiB at most at a time (src/net/staging.ts says why). The rest is room for replies that are held
 // until the end of a turn; what is not used is never touched, and costs no memory.

@@ -224,6 +224,10 @@ void Host::OnEnvironmentCleanup(napi_async_cleanup_hook_handle hook, void* data)
   const Symbols* uv = LoadedSymbols();
   host->closing_ = true;
   if (host->environment_ != nullptr) host->environment_->host = nullptr;
+  // The runtime frees its environment, but not what a reference or an async context has allocated for us.
+  napi_async_destroy(host->env_, host->async_);
+  napi_delete_reference(host->env_, host->pump_);
+  napi_delete_reference(host->env_, host->receiver_);
   uv->close(host->idle_, OnClosed);
   uv->close(host->prepare_, OnClosed);
   (void)hook;

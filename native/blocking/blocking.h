@@ -22,9 +22,4 @@ struct Blocking {
   ~Blocking();
 };
 
-namespace blocking {
-void ExportClocks(Environment* environment, napi_value exports);
-void ExportLifeline(Environment* environment, napi_value exports);
-}  // namespace blocking
-
 }  // namespace underloop

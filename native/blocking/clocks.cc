@@ -1,8 +1,7 @@
-// Reads the clocks and the kernel's accounting of the calling thread, for C++ and for JavaScript.
+// Reads the clocks and the kernel's accounting of the calling thread.
 #include "clocks.h"
 
 #include <fcntl.h>
-#include <napi.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -14,11 +13,7 @@
 #include <pthread_np.h>
 #endif
 
-#include "../environment.h"
-#include "blocking.h"
-
-namespace underloop {
-namespace blocking {
+namespace underloop::blocking {
 namespace {
 
 uint64_t ReadClock(clockid_t clock) {
@@ -64,37 +59,4 @@ uint64_t RunDelayNs() {
   return run_delay_ns;
 }
 
-namespace {
-
-napi_value Number(napi_env env, uint64_t value) {
-  napi_value result = nullptr;
-  napi_create_double(env, static_cast<double>(value), &result);
-  return result;
-}
-
-template <uint64_t (*Read)()>
-napi_value ReadNumber(napi_env env, napi_callback_info) {
-  return Number(env, Read());
-}
-
-napi_value ReadThreadId(napi_env env, napi_callback_info) { return Number(env, ThreadId()); }
-
-// An environment is one thread for its whole life, so its file stays open.
-napi_value ReadOwnRunDelayNs(napi_env env, napi_callback_info info) {
-  const Arguments<0> arguments(env, info);
-  Blocking& blocking = *arguments.environment->blocking;
-  if (blocking.schedstat_fd == Blocking::kNotOpened) blocking.schedstat_fd = OpenSchedstat();
-  return Number(env, ReadRunDelayNs(blocking.schedstat_fd));
-}
-
-}  // namespace
-
-void ExportClocks(Environment* environment, napi_value exports) {
-  Export(environment, exports, "monotonicNs", ReadNumber<MonotonicNs>);
-  Export(environment, exports, "threadCpuNs", ReadNumber<ThreadCpuNs>);
-  Export(environment, exports, "threadId", ReadThreadId);
-  Export(environment, exports, "runDelayNs", ReadOwnRunDelayNs);
-}
-
-}  // namespace blocking
-}  // namespace underloop
+}  // namespace underloop::blocking

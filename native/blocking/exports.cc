@@ -1,4 +1,4 @@
-// The blocking models, as JavaScript starts, stops and counts them.
+// The blocking models, as JavaScript starts, stops and counts them; their clocks and the lifeline.
 #include <fcntl.h>
 #include <napi.h>
 #include <unistd.h>
@@ -7,6 +7,8 @@
 
 #include "../environment.h"
 #include "blocking.h"
+#include "clocks.h"
+#include "lifeline.h"
 #include "server.h"
 
 namespace underloop {
@@ -82,6 +84,32 @@ napi_value Count(napi_env env, napi_callback_info info) {
   return Result(env, 0);
 }
 
+napi_value Number(napi_env env, uint64_t value) {
+  napi_value result = nullptr;
+  napi_create_double(env, static_cast<double>(value), &result);
+  return result;
+}
+
+template <uint64_t (*Read)()>
+napi_value ReadNumber(napi_env env, napi_callback_info) {
+  return Number(env, Read());
+}
+
+napi_value ReadThreadId(napi_env env, napi_callback_info) { return Number(env, ThreadId()); }
+
+// An environment is one thread for its whole life, so its file stays open.
+napi_value ReadOwnRunDelayNs(napi_env env, napi_callback_info info) {
+  const Arguments<0> arguments(env, info);
+  Blocking& blocking = *arguments.environment->blocking;
+  if (blocking.schedstat_fd == Blocking::kNotOpened) blocking.schedstat_fd = OpenSchedstat();
+  return Number(env, ReadRunDelayNs(blocking.schedstat_fd));
+}
+
+napi_value LifelineStart(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  return Result(env, StartLifeline(arguments.Int(0)));
+}
+
 }  // namespace
 }  // namespace blocking
 
@@ -90,8 +118,11 @@ void ExportBlocking(Environment* environment, napi_value exports) {
   Export(environment, exports, "blockingStart", blocking::Start);
   Export(environment, exports, "blockingStop", blocking::Stop);
   Export(environment, exports, "blockingCounters", blocking::Count);
-  blocking::ExportClocks(environment, exports);
-  blocking::ExportLifeline(environment, exports);
+  Export(environment, exports, "monotonicNs", blocking::ReadNumber<blocking::MonotonicNs>);
+  Export(environment, exports, "threadCpuNs", blocking::ReadNumber<blocking::ThreadCpuNs>);
+  Export(environment, exports, "threadId", blocking::ReadThreadId);
+  Export(environment, exports, "runDelayNs", blocking::ReadOwnRunDelayNs);
+  Export(environment, exports, "lifelineStart", blocking::LifelineStart);
 }
 
 }  // namespace underloop

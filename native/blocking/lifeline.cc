@@ -1,6 +1,5 @@
 // The lifeline: a thread that ends the process when its parent is gone, even while JavaScript is blocked for ever.
 #include <fcntl.h>
-#include <napi.h>
 #include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -8,8 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "../environment.h"
-#include "blocking.h"
+#include "lifeline.h"
 #include "thread.h"
 
 namespace underloop::blocking {
@@ -34,25 +32,18 @@ void* WaitForEnd(void* argument) {
   }
 }
 
-// (fd) => 0 or -errno. The descriptor is the lifeline's from now on.
-napi_value LifelineStart(napi_env env, napi_callback_info info) {
-  const Arguments<1> arguments(env, info);
-  const int fd = arguments.Int(0);
+}  // namespace
+
+int StartLifeline(int fd) {
   const int flags = fcntl(fd, F_GETFD);
-  if (flags < 0) return Result(env, -errno);
+  if (flags < 0) return -errno;
   fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
   pthread_t thread;
   // 64 KiB: it reads one pipe.
   const int error =
       StartThread(&thread, 64 * 1024, WaitForEnd, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
   if (error == 0) pthread_detach(thread);
-  return Result(env, -error);
-}
-
-}  // namespace
-
-void ExportLifeline(Environment* environment, napi_value exports) {
-  Export(environment, exports, "lifelineStart", LifelineStart);
+  return -error;
 }
 
 }  // namespace underloop::blocking

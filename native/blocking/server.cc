@@ -94,7 +94,9 @@ void Server::Stop() {
 bool Server::Enter(int fd) {
   const auto number = static_cast<size_t>(fd);
   if (number < slots_count_) {
-    slots_[fd].server = this;
+    // The load orders this thread after the one that last had the number, and read `server` there. Between its close()
+    // and our accept() only the kernel does so, of which neither the language nor ThreadSanitizer knows.
+    if (slots_[fd].state.load() == kFree) slots_[fd].server = this;
     size_t used = slots_used_.load();
     while (used <= number && !slots_used_.compare_exchange_weak(used, number + 1)) continue;
     slots_[fd].state.store(kOpen);

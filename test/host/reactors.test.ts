@@ -79,6 +79,13 @@ describe('two reactors in one thread', () => {
     expect(log).toEqual(['a', 'b', 'a again']);
     expect(performance.now() - beganMs).toBeGreaterThanOrEqual(25);
   });
+  test('timers of either end the wait that both share, where nothing else would', async () => {
+    expect(await runProgram('host/programs/two-timers.mjs')).toMatchObject({
+      stdout: '[1,0,1,0]\n',
+      stderr: '',
+      code: 0,
+    });
+  });
   test('one stops, the other goes on; and the first can be run again beside it', async () => {
     const [a, b] = [open(), open()];
     const { count, done } = pingPong(a, b, 100);

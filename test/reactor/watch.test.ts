@@ -57,6 +57,24 @@ describe('parked watches (interest NONE)', () => {
     expect(observer.interests).toEqual([`add ${a}`, `park ${a}`, `modify ${a}`, `remove ${a}`]);
     expect(reactor.alive).toBe(false);
   });
+  test.each(['level', 'edge'] as const)('parked twice: the kernel is asked once (%s)', (trigger) => {
+    const { kernel, reactor, log, note, pair, feed } = bench();
+    const [a] = pair();
+    const watch = reactor.watch(a, READABLE, note('readable'), { trigger });
+    const calls: string[] = [];
+    kernel.onCall(({ name }) => void calls.push(name));
+    watch.interest = NONE;
+    watch.interest = NONE;
+    expect(calls).toEqual(['remove']);
+    feed(a);
+    reactor.turn(0);
+    watch.interest = READABLE;
+    reactor.turn(0);
+    expect(log).toEqual(['readable']);
+    watch.interest = NONE;
+    watch.close(); // nor does the kernel hear of the close of one that is parked
+    expect(calls.filter((name) => name === 'remove')).toHaveLength(2);
+  });
   test('can be closed, and leave the fd free for another', () => {
     const { reactor, log, note, pair, feed } = bench();
     const [a] = pair();

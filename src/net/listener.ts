@@ -284,7 +284,13 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
         // Somebody else, another thread, may have been quicker to take the place.
         if (this.reserveFd < 0) this.reserveFd = this.kernel.openReserve();
         this.resting = false;
-        this.updateInterest();
+        try {
+          this.updateInterest();
+        } catch (error) {
+          // The poller has no room just now (the limit of epoll watches): still out of its set, so we ask it again.
+          this.rest();
+          this.handlers.acceptError?.(this, error as SystemError | UnderloopError);
+        }
       })
       .unref();
   }

@@ -7,7 +7,7 @@ export interface Mutant {
   problem: string;
   /** A file in the project, or a folder: then the one of its files that has the text. */
   source: string;
-  /** Stands in the source exactly once, within one line. */
+  /** Stands in the source exactly once; one line, or with others that it leaves as they are, to be told from its like. */
   from: string;
   to: string;
   /** Below test/: names of tests, or of what stands around them. Each must have at least one that fails. */

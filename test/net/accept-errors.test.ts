@@ -212,6 +212,19 @@ describe.each(scriptedModes)('$name', (mode) => {
     expect([w.takeErrors(), w.reactor.now()]).toEqual([['from acceptError'], REST_MS]);
   });
 
+  test('a poller that has no room when a rest ends is asked again after another', async () => {
+    const { w, listener, logs } = scene();
+    w.scripted!.script('accept', listener.fd, -E.EMFILE);
+    w.scripted!.script('add', listener.fd, -E.ENOSPC, -E.ENOSPC);
+    w.connect(listener.address.port, {});
+    w.reactor.turn(0);
+    w.connect(listener.address.port, {});
+    await w.until(() => listener.accepted === 1);
+    expect(w.reactor.now()).toBe(3 * REST_MS);
+    expect(logs.acceptErrors.map(({ code }) => code)).toEqual(['EMFILE', 'ENOSPC', 'ENOSPC']);
+    expect(w.takeErrors()).toEqual([]);
+  });
+
   test('a poller that refuses a connection turns that one away, and is told', async () => {
     const { w, listener, logs } = scene();
     const client = new Logs();

@@ -96,15 +96,16 @@ export const mutants = [
       'then it rests for 100 ms': 'those that wait are to be turned away first',
       'a turned-away burst is bounded too': 'the reserve turns them away',
       'a reserve that somebody else has taken': 'the reserve turns them away',
+      'a poller that has no room when a rest ends': 'the reserve turns them away',
       'ENFILE rests as well': 'the reserve turns them away',
     },
   },
   {
     name: 'accepting-never-rests',
     problem: 'accept at EMFILE or ENFILE',
-    source,
-    from: 'this.rest();',
-    to: '',
+    source: 'src/net/listener.ts',
+    from: 'this.turnAway();\n    this.rest();',
+    to: 'this.turnAway();\n',
     fails: {
       [acceptErrors]: ['then it rests for 100 ms'],
       [processes]: ['epoll', 'poll', 'select'].map(
@@ -113,6 +114,7 @@ export const mutants = [
     },
     alsoFails: {
       'a reserve that somebody else has taken': 'each of them rests',
+      'a poller that has no room when a rest ends': 'each of them rests',
       'without a reserve, and with a connection waiting': 'each of them rests',
       'ENFILE rests as well': 'each of them rests',
       'ENOBUFS rests as well': 'each of them rests',
@@ -121,6 +123,14 @@ export const mutants = [
       'EPROTO, which should not come': 'each of them rests',
       'an acceptError handler that throws': 'each of them rests',
     },
+  },
+  {
+    name: 'rest-ends-in-a-parked-listener',
+    problem: 'accept at EMFILE or ENFILE',
+    source: 'src/net/listener.ts',
+    from: '          this.rest();',
+    to: '',
+    fails: { [acceptErrors]: ['a poller that has no room when a rest ends is asked again after another'] },
   },
   {
     name: 'herd-is-an-error',

@@ -8,7 +8,7 @@ export const mutants = [
     name: 'dup-refused-removal-keeps-registration',
     problem: 'closed fd still in the set through a dup',
     source: 'src/reactor/registry.ts',
-    from: 'if (this.interests[slot] !== NONE) this.poller.remove(this.fds[slot]);',
+    from: 'if (this.interest(slot) !== NONE) this.poller.remove(this.fds[slot]);',
     to: 'if (this.interests[slot] !== NONE && this.poller.remove(this.fds[slot]) < 0) return;',
     fails: {
       [hardProblems]: ['epoll > closed fd still in the set through a dup'],

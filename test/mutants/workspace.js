@@ -7,7 +7,7 @@ import * as path from 'node:path';
 import { ROOT, mutated } from './catalogue.js';
 import { runCommand } from './command.js';
 
-const ts = createRequire(import.meta.url)('typescript');
+const require = createRequire(import.meta.url);
 /** A build of the addon from nothing, on a machine that has other things to do. */
 const BUILD_MS_MAX = 600_000;
 
@@ -54,6 +54,7 @@ export class Workspace {
 
   /** One module, as the whole project's compilation has it: the types play no part (isolatedModules). */
   compile(text) {
+    const ts = require('typescript'); // here, for it takes a second
     const { config } = ts.readConfigFile(this.at('tsconfig.json'), ts.sys.readFile);
     const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, this.root);
     const compilerOptions = { ...options, module: ts.ModuleKind.ESNext };

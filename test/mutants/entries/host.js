@@ -64,6 +64,10 @@ export const mutants = [
         'two reactors in one thread > timers of either end the wait that both share, where nothing else would',
       ],
     },
+    alsoFails: {
+      'two reactors in one thread > timers of either end the wait that both share':
+        'the same, in a busier process',
+    },
   },
   {
     name: 'signals-unheard-while-waiting',

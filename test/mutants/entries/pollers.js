@@ -9,7 +9,7 @@ export const mutants = [
     problem: 'closed fd still in the set through a dup',
     source: 'src/reactor/registry.ts',
     from: 'if (this.interest(slot) !== NONE) this.poller.remove(this.fds[slot]);',
-    to: 'if (this.interests[slot] !== NONE && this.poller.remove(this.fds[slot]) < 0) return;',
+    to: 'if (this.interest(slot) !== NONE && this.poller.remove(this.fds[slot]) < 0) return;',
     fails: {
       [hardProblems]: ['epoll > closed fd still in the set through a dup'],
     },

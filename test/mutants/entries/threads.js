@@ -5,11 +5,12 @@ const limits = 'models/limits.test.ts';
 
 export const mutants = [
   {
-    name: 'stop-looks-without-locking',
+    name: 'stop-unlocks-before-the-shutdown',
     problem: 'stop() racing the owning thread’s close',
     source: 'native/blocking/server.cc',
-    from: 'if (!slots_[fd].state.compare_exchange_strong(open, kLocked)) continue;',
-    to: 'if (!slots_[fd].state.compare_exchange_strong(open, kOpen)) continue;',
+    // The pause makes a race of microseconds one that is lost every time.
+    from: 'shutdown(static_cast<int>(fd), SHUT_RDWR);',
+    to: 'slots_[fd].state.store(kOpen), usleep(5000), shutdown(static_cast<int>(fd), SHUT_RDWR);',
     fails: { [stop]: ["stop() racing the owning thread's close"] },
   },
   {

@@ -30,6 +30,7 @@ export const mutants = [
     alsoFails: among({
       EV_EOF: 'both filters of the fd report the end',
       'oneshot with both filters': 'both filters report, and are to be one event',
+      'priority stands on EVFILT_EXCEPT': 'three filters report, and are to be one event',
       'capacity: never more events than room': 'the room is counted in merged events',
     }),
   },

@@ -106,12 +106,7 @@ export const mutants = [
     source: 'src/net/listener.ts',
     from: 'this.turnAway();\n    this.rest();',
     to: 'this.turnAway();\n',
-    fails: {
-      [acceptErrors]: ['then it rests for 100 ms'],
-      [processes]: ['epoll', 'poll', 'select'].map(
-        (kind) => `accept at EMFILE (reserve fd and back-off), ${kind} > clients beyond the limit`,
-      ),
-    },
+    fails: { [acceptErrors]: ['then it rests for 100 ms'] },
     alsoFails: {
       'a reserve that somebody else has taken': 'each of them rests',
       'a poller that has no room when a rest ends': 'each of them rests',
@@ -157,6 +152,11 @@ export const mutants = [
     from: 'if (sent === EAGAIN) break;',
     to: 'if (sent < 0) break;',
     fails: { [write]: ['RST in mid-write'] },
+    alsoFails: {
+      'ENOBUFS from send': 'the same with another error',
+      'ETIMEDOUT from send': 'the same with another error',
+      'EHOSTUNREACH from send': 'the same with another error',
+    },
   },
   {
     name: 'rest-sent-twice',

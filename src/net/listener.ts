@@ -290,7 +290,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
           // The poller has no room just now (the limit of epoll watches): still out of its set, so we ask it again.
           this.rest();
           this.acceptErrors++;
-          this.handlers.acceptError?.(this, error as SystemError | UnderloopError);
+          this.handlers.acceptError?.(this.self, error as SystemError | UnderloopError);
         }
       })
       .unref();

@@ -15,6 +15,7 @@ import { formatMemory, memoryFailed, runMemory } from './memory.js';
 import { formatModels, modelsFailed, runModels } from './models.js';
 import { choosePinning } from './lib/processes.js';
 import { Progress } from './lib/progress.js';
+import { formatReactors, reactorsFailed, runReactors } from './reactors.js';
 import { formatTimers, runTimers, timersFailed } from './timers.js';
 import { formatUdp, runUdp, udpFailed } from './udp.js';
 import { URING_SERVERS, formatUring, runUring, uringFailed } from './uring.js';
@@ -36,6 +37,7 @@ const KNOWN = {
     'trace',
     'http',
     'uring',
+    'reactors',
   ],
   servers: [...new Set([...ECHO_KNOWN.servers, ...URING_SERVERS])],
 };
@@ -53,6 +55,7 @@ const PARTS = {
   udp: { run: runUdp, format: formatUdp, failed: udpFailed },
   calls: { run: (_options, pinning) => runCalls(pinning), format: formatCalls, failed: callsFailed },
   uring: { run: runUring, format: formatUring, failed: uringFailed },
+  reactors: { run: runReactors, format: formatReactors, failed: reactorsFailed },
   timers: { run: runTimers, format: formatTimers, failed: timersFailed },
 };
 

@@ -1,12 +1,14 @@
 // The load: a single-threaded closed-loop echo client on epoll that verifies every byte that comes back.
 //
 //   client --port N [--connections N] [--size BYTES] [--depth D] [--warmup-ms MS] [--duration-ms MS]
-//          [--server-pid PID]... [--frames] [--latency] [--lifeline] [--json]
+//          [--measure-at NS] [--server-pid PID]... [--frames] [--latency] [--lifeline] [--json]
 //
 // Each connection keeps D messages under way: D go out in one send, and then as many as came back, again in one send.
 // After the warm-up it measures for the duration: messages, and the CPU time of the servers named (whole processes,
 // all threads) and of itself, in nanoseconds from the kernel's CPU clocks. Then it stops asking, waits for what is
 // under way, says end-of-file and waits for the server's, so that the next server's turn meets an idle machine.
+//
+// With --measure-at the warm-up lasts until CLOCK_MONOTONIC shows that time: several clients measure the same window.
 //
 // With --frames it speaks the workload's protocol (docs/workload.md): each message is the payload of a request, and of its
 // reply. Without, what comes back are the bytes that were sent.
@@ -55,7 +57,8 @@ struct connection {
       asked_at_ns;  // with --latency: when each message under way was asked for, by sequence number modulo depth
 };
 
-static long port, connection_count = 1, size_bytes = 64, depth = 1, warmup_ms = 500, duration_ms = 1000;
+static long port, connection_count = 1, size_bytes = 64, depth = 1, warmup_ms = 500, duration_ms = 1000,
+                  measure_at_ns;
 static bool with_latency, with_lifeline, with_frames;
 static size_t request_bytes, reply_bytes;  // with their prefixes
 
@@ -357,6 +360,14 @@ static void run(struct reading *first, struct reading *last) {
   if (failure[0] != '\0') return;
   uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), progress_ns = now_ns;
   uint64_t warm_ns = now_ns + (uint64_t)warmup_ms * 1000000u;
+  if (measure_at_ns > 0) {
+    warm_ns = (uint64_t)measure_at_ns;
+    if (now_ns > warm_ns) {
+      errors++;
+      fail("connected only when the window had begun");
+      return;
+    }
+  }
   for (long i = 0; i < connection_count; i++) ask(&connections[i], (uint64_t)depth);
   while (now_ns < warm_ns && failure[0] == '\0') now_ns = pass(warm_ns, &progress_ns, now_ns);
 
@@ -416,6 +427,7 @@ int main(int argc, char **argv) {
                                           {"depth", required_argument, NULL, 'd'},
                                           {"warmup-ms", required_argument, NULL, 'w'},
                                           {"duration-ms", required_argument, NULL, 't'},
+                                          {"measure-at", required_argument, NULL, 'a'},
                                           {"server-pid", required_argument, NULL, 'P'},
                                           {"frames", no_argument, NULL, 'f'},
                                           {"latency", no_argument, NULL, 'l'},
@@ -432,6 +444,7 @@ int main(int argc, char **argv) {
       case 'd': depth = number_argument("--depth", optarg, 1, 4096); break;
       case 'w': warmup_ms = number_argument("--warmup-ms", optarg, 0, 600000); break;
       case 't': duration_ms = number_argument("--duration-ms", optarg, 1, 600000); break;
+      case 'a': measure_at_ns = number_argument("--measure-at", optarg, 1, INT64_MAX); break;
       case 'P': add_server(optarg); break;
       case 'f': with_frames = true; break;
       case 'l': with_latency = true; break;
@@ -443,7 +456,8 @@ int main(int argc, char **argv) {
   if (port == 0 || optind != argc) {
     fprintf(stderr,
             "usage: client --port N [--connections N] [--size BYTES] [--depth D] [--warmup-ms MS] "
-            "[--duration-ms MS] [--server-pid PID]... [--frames] [--latency] [--lifeline] [--json]\n");
+            "[--duration-ms MS] [--measure-at NS] [--server-pid PID]... [--frames] [--latency] [--lifeline] "
+            "[--json]\n");
     return 2;
   }
   request_bytes = (size_t)size_bytes + (with_frames ? REQUEST_PREFIX_BYTES : 0);

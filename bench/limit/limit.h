@@ -60,20 +60,31 @@ static inline void raise_descriptor_limit(void) {
   (void)setrlimit(RLIMIT_NOFILE, &limit);  // Refused: the old limit holds, and accept or socket will say so.
 }
 
-// Listens on 127.0.0.1 and tells the parent where. Port 0: the kernel chooses.
-static inline int listen_on_loopback(uint16_t port, int socket_flags) {
+// Listens on 127.0.0.1 with the option `reuse` (SO_REUSEADDR or SO_REUSEPORT). Port 0: the kernel chooses, and it is written back.
+static inline int listen_on_port(uint16_t *port, int socket_flags, int reuse) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | socket_flags, 0);
   if (fd < 0) die("socket");
   int on = 1;
-  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) die("setsockopt SO_REUSEADDR");
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  if (setsockopt(fd, SOL_SOCKET, reuse, &on, sizeof on) != 0) die("setsockopt of the address");
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port)};
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof address;
   if (bind(fd, (struct sockaddr *)&address, length) != 0) die("bind");
   if (listen(fd, SOMAXCONN) != 0) die("listen");
   if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) die("getsockname");
-  printf("PORT %d\n", ntohs(address.sin_port));
+  *port = ntohs(address.sin_port);
+  return fd;
+}
+
+// Tells the parent where we listen.
+static inline void tell_port(uint16_t port) {
+  printf("PORT %d\n", port);
   fflush(stdout);
+}
+
+static inline int listen_on_loopback(uint16_t port, int socket_flags) {
+  int fd = listen_on_port(&port, socket_flags, SO_REUSEADDR);
+  tell_port(port);
   return fd;
 }
 

@@ -6,6 +6,13 @@ import { INTERVAL_ROUNDS_MIN, summarise, type Summary } from './statistics.js';
 /** Less busy than this, the server's core was not what limited the throughput. */
 export const SATURATED_SHARE = 0.95;
 
+/**
+ * A difference smaller than this is not worth a winner. It also makes chance rarer as one: with six rounds an interval that only
+ * has to leave out 1 does so in 3.1% of all comparisons of a model with itself, by figure; test/compare/verdict.test.ts says what
+ * is left of that, and what true differences are still found.
+ */
+export const DIFFERENCE_MIN = 0.02;
+
 /** A contestant's figure divided by another's of the same round, over all rounds that have both. Null: there is none. */
 export function ratioOf(report: Report, figure: string, contestant: string, to: string): Summary | null {
   const ratios: number[] = [];
@@ -21,9 +28,13 @@ export function ratioOf(report: Report, figure: string, contestant: string, to: 
   return ratios.length === 0 ? null : summarise(ratios);
 }
 
-/** Whether a ratio differs from 1: its 95% interval lies on one side. Without an interval nothing is claimed. */
+/**
+ * Whether a ratio differs from 1 by more than {@link DIFFERENCE_MIN}: all of its 95% interval lies farther away, on one side.
+ * Without an interval nothing is claimed.
+ */
 export function differs(ratio: Summary): boolean {
-  return ratio.interval !== null && (ratio.interval.low > 1 || ratio.interval.high < 1);
+  const far = 1 + DIFFERENCE_MIN;
+  return ratio.interval !== null && (ratio.interval.low > far || ratio.interval.high < 1 / far);
 }
 
 /** A sentence per contestant: the best by its median, and each other one by its ratio to it. */
@@ -62,7 +73,7 @@ export function compareWithBest(
   }
   if (level.length > 0) {
     lines.push(
-      `${capital(title)}: no winner between ${best.label} and ${level.join(', ')} (the interval of the ratio includes 1).`,
+      `${capital(title)}: no winner between ${best.label} and ${level.join(', ')} (the interval of the ratio comes within ${DIFFERENCE_MIN * 100}% of 1).`,
     );
   }
   if (open.length > 0) {

@@ -1,8 +1,8 @@
 // Verdicts: chance alone gives no winner, a true difference does, and nothing is said that no figure supports.
 
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../../src/compare/statistics.js';
-import { compareWithBest, differs, ratioOf } from '../../src/compare/verdict.js';
+import { seededRandom, summarise } from '../../src/compare/statistics.js';
+import { DIFFERENCE_MIN, compareWithBest, differs, ratioOf } from '../../src/compare/verdict.js';
 import { readSettings } from '../../src/compare/settings.js';
 import { figuresOf } from '../../src/compare/workload.js';
 import { workloads } from '../../src/compare/workloads.js';
@@ -22,19 +22,82 @@ function twoOf(random: () => number, rounds: number, factor: number) {
 
 describe('A/A and A/B', () => {
   const TRIALS = 1000;
-  test.each([6, 7, 9, 12, 20])(
-    'the same twice: no winner in at least 93%% of trials of %i rounds',
-    (rounds) => {
-      const random = seededRandom(rounds);
-      let winners = 0;
-      for (let trial = 0; trial < TRIALS; trial++) {
-        const lines = compareWithBest(twoOf(random, rounds, 1), 'cpu', 'cpu');
-        expect(lines).toHaveLength(1);
-        if (!lines[0]!.startsWith('Cpu: no winner between epoll')) winners++;
-      }
-      expect(winners / TRIALS).toBeLessThanOrEqual(0.07);
+  /** Ratios of two cells of one round, as `twoOf` has them. */
+  const ratioWith = (random: () => number, rounds: number, factor: number, spread: number) =>
+    summarise(
+      Array.from(
+        { length: rounds },
+        () => factor * Math.exp(spread * normal(random)) * Math.exp(spread * normal(random)),
+      ),
+    );
+  const share = (rounds: number, factor: number, spread: number): number => {
+    const random = seededRandom(rounds);
+    let winners = 0;
+    for (let trial = 0; trial < 4 * TRIALS; trial++)
+      if (differs(ratioWith(random, rounds, factor, spread))) winners++;
+    return winners / (4 * TRIALS);
+  };
+
+  // The spread is that of one cell. The old rule (the interval leaves out 1) gave 0.03 in all of these.
+  test.each([
+    [6, 0.01, 0.001],
+    [6, 0.02, 0.005],
+    [6, 0.05, 0.02],
+    [6, 0.1, 0.03],
+    [9, 0.02, 0.005],
+    [12, 0.02, 0.005],
+    [20, 0.02, 0.005],
+  ])(
+    'the same twice, %i rounds, a spread of %f: a winner in a share of at most %f',
+    (rounds, spread, most) => {
+      expect(share(rounds, 1, spread)).toBeLessThanOrEqual(most);
     },
   );
+
+  test('the same twice, two figures, 40 runs: winners in more than two runs are rare', () => {
+    const random = seededRandom(40);
+    const SERIES = 1000;
+    let tooMany = 0;
+    for (let series = 0; series < SERIES; series++) {
+      let named = 0;
+      for (let run = 0; run < 40; run++) {
+        const figures = [ratioWith(random, 6, 1, 0.03), ratioWith(random, 6, 1, 0.03)];
+        if (figures.some(differs)) named++;
+      }
+      if (named > 2) tooMany++;
+    }
+    expect(tooMany / SERIES).toBeLessThanOrEqual(0.02);
+  });
+
+  test.each([
+    [6, 1.05, 0.01, 0.85],
+    [6, 1.05, 0.02, 0.3],
+    [12, 1.05, 0.02, 0.6],
+    [20, 1.05, 0.02, 0.8],
+    [6, 1.1, 0.02, 0.95],
+  ])(
+    '%i rounds: a true factor of %f at a spread of %f is found in a share of %f',
+    (rounds, factor, spread, least) => {
+      expect(share(rounds, factor, spread)).toBeGreaterThanOrEqual(least);
+    },
+  );
+
+  test('a winner needs the whole interval beyond the least difference, on either side', () => {
+    const of = (low: number, high: number) => ({
+      ...{ n: 6, median: (low + high) / 2, min: low, max: high },
+      interval: { low, high, coverage: 0.97 },
+    });
+    const far = 1 + DIFFERENCE_MIN;
+    expect(differs(of(far + 0.001, 1.3))).toBe(true);
+    expect(differs(of(far - 0.001, 1.3))).toBe(false);
+    expect(differs(of(0.8, 1 / far - 0.001))).toBe(true);
+    expect(differs(of(0.8, 1 / far + 0.001))).toBe(false);
+  });
+
+  test('the same twice: the sentence says so', () => {
+    const lines = compareWithBest(twoOf(seededRandom(6), 6, 1), 'cpu', 'cpu');
+    expect(lines).toEqual([expect.stringMatching(/^Cpu: no winner between epoll.* within 2% of 1\)\.$/)]);
+  });
 
   test('a true difference of 10% is found, and by its size', () => {
     const random = seededRandom(2);

@@ -26,14 +26,19 @@ const model = (name) => (loops) => [
   ...['--model', name, '--threads', String(loops)],
 ];
 const cLoops = (loops) => [limitProgram('reuseport_frames'), '-n', String(loops)];
+const cProcesses = (loops) => [...cLoops(loops), '-f'];
 
 const BASELINE = 'c-reuseport';
 const CONTESTANTS = {
   [BASELINE]: cLoops,
   'c-reuseport-again': cLoops,
   reactors: model('reactors'),
+  'c-processes': cProcesses,
   'reactor-processes': model('reactor-processes'),
 };
+/** Whom a contestant is held against: loops in processes change address spaces where they take turns on a core. */
+const LIMIT_OF = { 'reactor-processes': 'c-processes' };
+const limitOf = (name) => LIMIT_OF[name] ?? BASELINE;
 
 /** A process and its children: the members of `reactor-processes` are some. */
 function family(pid) {
@@ -186,7 +191,7 @@ const percent = (share) => `${(share * 100).toFixed(0)}%`;
 
 /** Our factor by C's, both of the same round. */
 const beside = (rounds, name, figure) =>
-  summarise(rounds.map((round) => round[name][figure] / round[BASELINE][figure]));
+  summarise(rounds.map((round) => round[name][figure] / round[limitOf(name)][figure]));
 
 function ratioText({ median: middle, interval, min, max }) {
   const bounds = interval

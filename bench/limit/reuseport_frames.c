@@ -1,6 +1,6 @@
 // Loops on epoll, each a thread with a listener of its own on one shared port: what `reactors` is measured against.
 //
-//   reuseport_frames [-n loops]
+//   reuseport_frames [-n loops] [-f]      -f: each loop in a process of its own instead of a thread
 //
 // Each loop is single-threaded and level-triggered and shares nothing with the others but the port (SO_REUSEPORT). It answers
 // the workload's frames as threads_frames does, and closes a connection that sends anything else or does not read. Prints
@@ -10,6 +10,7 @@
 #include "threads.h"
 
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 
 #define EVENTS_PER_WAIT 1024
 #define LOOPS_MAX 64
@@ -88,14 +89,38 @@ static void *run_loop(void *argument) {
   return NULL;
 }
 
+static void start_loop(struct loop *loop, bool in_process) {
+  if (!in_process) {
+    pthread_t thread;
+    if ((errno = pthread_create(&thread, NULL, run_loop, loop)) != 0) die("pthread_create");
+    return;
+  }
+  pid_t parent = getpid();
+  pid_t child = fork();
+  if (child < 0) die("fork");
+  if (child > 0) {
+    close(loop->listener.fd);  // Open here too, it would be given connections after the child's end.
+    close(loop->epoll_fd);
+    return;
+  }
+  // None outlives its parent, however that ends: even before this call.
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die("prctl");
+  if (getppid() != parent) _exit(1);
+  run_loop(loop);
+}
+
 int main(int argc, char **argv) {
   int loops = 1, option;
-  while ((option = getopt(argc, argv, "n:")) != -1) {
-    if (option != 'n') {
-      fprintf(stderr, "usage: reuseport_frames [-n loops]\n");
+  bool in_processes = false;
+  while ((option = getopt(argc, argv, "n:f")) != -1) {
+    if (option == 'n') {
+      loops = (int)number_argument("-n", optarg, 1, LOOPS_MAX);
+    } else if (option == 'f') {
+      in_processes = true;
+    } else {
+      fprintf(stderr, "usage: reuseport_frames [-n loops] [-f]\n");
       return 2;
     }
-    loops = (int)number_argument("-n", optarg, 1, LOOPS_MAX);
   }
   set_up_signals();
   raise_descriptor_limit();
@@ -108,8 +133,7 @@ int main(int argc, char **argv) {
     if (loop->epoll_fd < 0) die("epoll_create1");
     loop->listener = (struct connection){.fd = listen_on_port(&port, SOCK_NONBLOCK, SO_REUSEPORT)};
     add(loop, &loop->listener);
-    pthread_t thread;
-    if ((errno = pthread_create(&thread, NULL, run_loop, loop)) != 0) die("pthread_create");
+    start_loop(loop, in_processes);
   }
   tell_port(port);
   hold_lifeline(NULL);

@@ -28,6 +28,7 @@ const refusals = {
   'recv EAGAIN': 'everything that had come is read',
   'send EAGAIN': 'the socket takes no more until the peer has read',
   'accept EMFILE': 'this process has no descriptor left',
+  'connect EINPROGRESS': 'the kernel goes on, and tells by readiness',
   'recv ECONNRESET': 'the peer has reset the connection',
   'send EPIPE': 'the peer has closed the connection',
 };
@@ -42,14 +43,18 @@ function refusal(name, result) {
   return `${code}: ${refusals[`${name} ${code}`] ?? getSystemErrorMap().get(result)?.[1] ?? 'unknown'}`;
 }
 
-const families = { 4: 'IPv4', 6: 'IPv6' };
+const kinds = {
+  stream: { 4: 'TCP over IPv4', 6: 'TCP over IPv6', unix: 'a Unix stream' },
+  datagram: { 4: 'UDP over IPv4', 6: 'UDP over IPv6', unix: 'Unix datagrams' },
+};
 const halves = ['reading', 'writing', 'both'];
 
 /** How each call is written, and what its result means. What is not listed here is written by its bare numbers. */
 const calls = {
-  socket: ([family]) => [`socket(TCP over ${families[family]})`, (fd) => `fd ${fd}`],
+  socket: ([family, type = 'stream']) => [`socket(${kinds[type][family]})`, (fd) => `fd ${fd}`],
   setOption: ([fd, option, value]) => [`setsockopt(fd ${fd}, ${option}, ${value})`, () => 'ok'],
   getOption: ([fd, option]) => [`getsockopt(fd ${fd}, ${option})`, (value) => `${value}`],
+  connect: ([fd, at]) => [`connect(fd ${fd}, ${address(at)})`, () => 'ok: connected at once'],
   bind: ([fd, at]) => [`bind(fd ${fd}, ${address(at)})`, () => 'ok'],
   listen: ([fd, backlog]) => [`listen(fd ${fd}, at most ${backlog} waiting)`, () => 'ok'],
   localAddress: ([fd]) => [`getsockname(fd ${fd})`, address],
@@ -82,7 +87,9 @@ export function preview(bytes) {
   return `${JSON.stringify(harmless)}${bytes.length > PREVIEW_BYTES ? '...' : ''}`;
 }
 
-export function address({ family, host, port }) {
+/** "127.0.0.1:80", "[::1]:80"; a path, an abstract name as "@name" (so netstat and ss write it), or that there is none. */
+export function address({ family, host, port, path }) {
+  if (family === 'unix') return path === '' ? 'no name' : path.replaceAll('\0', '@');
   return family === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

@@ -375,7 +375,7 @@ export interface AsyncConnectOptions extends ConnectOptions {
 }
 
 /**
- * Connects to a numeric address, and resolves when the connection stands. Rejects with ERR_CONNECT_TIMEOUT, ERR_ABORTED,
+ * Connects to a numeric address, or to the `path` of a Unix socket, and resolves when the connection stands. Rejects with ERR_CONNECT_TIMEOUT, ERR_ABORTED,
  * a `SystemError` (ECONNREFUSED). `signal` closes the connection later on, too: then what waits rejects with ERR_ABORTED.
  */
 export function connect(reactor: Reactor, options: AsyncConnectOptions): Promise<AsyncConnection> {

@@ -2,8 +2,13 @@
 
 import { checkFunction, checkInteger, checkMs, checkObject } from '../errors.js';
 import type { SystemError, UnderloopError } from '../errors.js';
-import type { InternetAddress } from '../kernel/kernel.js';
-import { listen as listenRaw, type ListenOptions, type Listener } from '../net/listener.js';
+import type { InternetAddress, SocketAddress, UnixAddress } from '../kernel/kernel.js';
+import {
+  listen as listenRaw,
+  type ListenOptions,
+  type Listener,
+  type ListenerHandlers,
+} from '../net/listener.js';
 import type { Reactor } from '../reactor/reactor.js';
 import { abortError, isCancellation, onAbort, type AbortOptions } from './abort.js';
 import { AsyncConnection, asyncHandlers, checkReadBound } from './connection.js';
@@ -26,9 +31,14 @@ export interface AsyncListenOptions extends ListenOptions, AbortOptions {
   acceptError?: (error: SystemError | UnderloopError) => void;
 }
 
-/** `for await (const connection of listener)`: ends when the listener is closed. */
-export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDisposable {
-  /** @internal */ readonly raw: Listener<AsyncConnection>;
+/**
+ * `for await (const connection of listener)`: ends when the listener is closed. `Address`: what {@link AsyncListener.address}
+ * is, TCP's unless a path or a descriptor was listened on.
+ */
+export class AsyncListener<Address extends SocketAddress = InternetAddress>
+  implements AsyncIterable<AsyncConnection>, AsyncDisposable
+{
+  /** @internal */ readonly raw: Listener<AsyncConnection, Address>;
   private readonly queue: AsyncConnection[] = [];
   private readonly queueMax: number;
   private readonly waiting: (() => void)[] = [];
@@ -44,11 +54,14 @@ export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDispo
     if (readQueueBytesMax !== undefined) checkReadBound(readQueueBytesMax);
     if (acceptError !== undefined) checkFunction('options.acceptError', acceptError);
     this.queueMax = acceptQueueMax;
-    this.raw = listenRaw<AsyncConnection>(reactor, options, {
+    const handlers: ListenerHandlers<AsyncConnection> = {
       ...asyncHandlers,
       open: (connection) => this.accepted(new AsyncConnection(connection, readQueueBytesMax)),
       ...(acceptError && { acceptError: (_, error) => acceptError(error) }),
-    });
+    };
+    // Which kind of address it is, the overloads of listen() tell.
+    const raw: Listener<AsyncConnection, SocketAddress> = listenRaw(reactor, options, handlers);
+    this.raw = raw as Listener<AsyncConnection, Address>;
     this.forget = onAbort(signal, () => this.close());
   }
 
@@ -57,7 +70,7 @@ export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDispo
     return this.raw.reactor;
   }
   /** The address bound, with the port that the system chose. */
-  get address(): InternetAddress {
+  get address(): Address {
     return this.raw.address;
   }
   /** Whether it is closed. */
@@ -120,8 +133,20 @@ export class AsyncListener implements AsyncIterable<AsyncConnection>, AsyncDispo
   }
 }
 
-/** Listens on `host`:`port` (127.0.0.1 unless given). Throws at once: ERR_ARGUMENT, ERR_HOST_NAME, a `SystemError`. */
-export function listen(reactor: Reactor, options: AsyncListenOptions = {}): AsyncListener {
+/**
+ * Listens on `host`:`port` (127.0.0.1 unless given), or at `path`, or on a descriptor `fd` that listens already. Throws at
+ * once: ERR_ARGUMENT, ERR_HOST_NAME, ERR_UNSUPPORTED, ERR_FD_REFUSED, ERR_ABORTED, a `SystemError`. listen(2).
+ */
+export function listen(
+  reactor: Reactor,
+  options: AsyncListenOptions & { path: string },
+): AsyncListener<UnixAddress>;
+export function listen(
+  reactor: Reactor,
+  options: AsyncListenOptions & { fd: number },
+): AsyncListener<SocketAddress>;
+export function listen(reactor: Reactor, options?: AsyncListenOptions): AsyncListener;
+export function listen(reactor: Reactor, options: AsyncListenOptions = {}): AsyncListener<SocketAddress> {
   return new AsyncListener(reactor, options);
 }
 
@@ -146,7 +171,7 @@ export type ConnectionHandler = (connection: AsyncConnection, signal: AbortSigna
  * have ended. Aborting `signal` closes the listener, aborts the handlers' signals and closes their connections.
  */
 export async function serve(
-  listener: AsyncListener,
+  listener: AsyncListener<SocketAddress>,
   handler: ConnectionHandler,
   options: ServeOptions = {},
 ): Promise<void> {

@@ -3,10 +3,11 @@
 import fc from 'fast-check';
 import { connect as nodeConnect } from 'node:net';
 import { once } from 'node:events';
-import { constants } from 'node:os';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { connect, gather, listen, sleep, timeout, type AsyncConnection } from '../../src/async/index.js';
-import { Reactor } from '../../src/index.js';
+import { Reactor, type UnixAddress } from '../../src/index.js';
 import { ScriptedKernel } from '../../src/testing.js';
 import { pattern } from '../net/world.js';
 import { codeOf, errorOf, kernels, runClean, world } from './tools.js';
@@ -40,6 +41,29 @@ describe.each(modes)('a connection (%s, %s)', (kernel, trigger) => {
     });
     expect(errors).toEqual([]);
   }
+
+  test('a Unix socket: its addresses are paths, and bytes go both ways', async () => {
+    const { reactor, errors } = world(kernel);
+    const path = join(tmpdir(), `underloop-async-${String(process.pid)}-${trigger}.sock`);
+    await runClean(reactor, async () => {
+      await using listener = listen(reactor, { path, trigger });
+      const address: UnixAddress = listener.address;
+      expect(address).toEqual({ family: 'unix', path });
+      const [client, server] = await gather([
+        () => connect(reactor, { path, trigger }),
+        () => listener.accept(),
+      ]);
+      await using _client = client;
+      await using _server = server!;
+      expect(client.peerAddress).toEqual(address);
+      await client.write('there');
+      expect(String(await server!.readExactly(5))).toBe('there');
+      await server!.write('and back');
+      expect(String(await client.readExactly(8))).toBe('and back');
+    });
+    expect(reactor.kernel.socketFile(path)).toBeLessThan(0); // the listener has taken its file along
+    expect(errors).toEqual([]);
+  });
 
   test('chunks come until the peer ends, and nothing is lost or changed', () =>
     withPair(async (client, server) => {

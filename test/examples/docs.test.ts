@@ -88,6 +88,12 @@ test.each(documents)('every file that %s links to exists, with the heading that 
   }
 });
 
+test('every guide is linked from the README or from ARCHITECTURE.md', () => {
+  const index = read('README.md') + read('ARCHITECTURE.md');
+  const missing = documents.filter((name) => name.startsWith('docs/') && !index.includes(`](${name}`));
+  expect(missing).toEqual([]);
+});
+
 describe('docs/turn.md', () => {
   const document = read('docs/turn.md');
   const guards = [...document.matchAll(/^\| (\d\.\d+) +\| (\S+\.test\.ts): "(.*)" +\|$/gm)].map((match) => ({

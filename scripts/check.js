@@ -11,9 +11,6 @@ import { findNodeDir, findTools, ROOT } from './install.js';
 const require = createRequire(import.meta.url);
 const REACTOR_LINES_MAX = 330;
 const REACTOR_COLUMNS_MAX = 110;
-/** The sockets of net/ are being reworked: their documentation is completed with that. One link is in Node's own words. */
-const UNDOCUMENTED_YET =
-  /src\/net\/.*does not have any documentation|link to "resolveHost" in comment for async|link to "'connection'"|UNIX_PATH_BYTES_MAX/;
 /** Anything longer is a recorded file, not a source. */
 const SOURCE_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -115,9 +112,7 @@ async function checkDocumentation() {
   const args = ['--emit', 'none', '--logLevel', 'Warn', '--treatWarningsAsErrors'];
   const output = await runTool('typedoc', args);
   const lines = stripVTControlCharacters(output ?? '').split('\n');
-  const complaints = lines.filter(
-    (line) => line !== '' && !UNDOCUMENTED_YET.test(line) && !/Found \d+ errors? and \d+ warning/.test(line),
-  );
+  const complaints = lines.filter((line) => line !== '' && !/Found \d+ errors? and \d+ warning/.test(line));
   return complaints.length > 0 ? complaints.join('\n') : undefined;
 }
 

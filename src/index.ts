@@ -40,6 +40,7 @@ export * as descriptors from './poller/descriptors.js';
 export { listen } from './net/listener.js';
 export type { ListenOptions, Listener, ListenerCounters, ListenerHandlers } from './net/listener.js';
 export { inheritedListeners } from './net/listening.js';
+export type { InheritedListener, PlaceOptions } from './net/listening.js';
 export { adopt, pipe, socketPair } from './net/adopt.js';
 export type { PipeEnds } from './net/adopt.js';
 export type { KeepAlive, StreamOptions } from './net/options.js';
@@ -55,7 +56,9 @@ export type { DatagramSocket } from './net/datagram-socket.js';
 export type { Sender } from './net/sender.js';
 export type { Flush } from './net/staging.js';
 export { resolveHost } from './net/address.js';
+export type { ResolvedHost } from './net/address.js';
 
+export { PIECES_MAX, UNIX_PATH_BYTES_MAX } from './kernel/kernel.js';
 export { nativeKernel } from './kernel/native.js';
 export type {
   DescriptorFacts,

@@ -85,8 +85,11 @@ export type Membership = 'join' | 'leave' | 'outgoing';
 
 /** What a descriptor names, as far as it matters to who waits on it. */
 export interface DescriptorFacts {
+  /** `character`: a terminal or another character device. */
   readonly kind: 'stream' | 'listener' | 'datagram' | 'pipe' | 'character' | 'file' | 'directory' | 'other';
+  /** Opened for reading; open(2). */
   readonly readable: boolean;
+  /** Opened for writing. */
   readonly writable: boolean;
 }
 

@@ -47,8 +47,9 @@ function isMulticast({ family, host }: SocketAddress): boolean {
 /** Who has which address, and what is on its way. UDP ports of their own; Unix names too. */
 export class DatagramNetwork {
   readonly sockets = new Set<ScriptedDatagram>();
-  /** Paths whose sockets have gone: the files are there still. */
-  readonly stale = new Set<string>();
+  /** Paths that were bound, with the inode: a file stays when its socket goes. */
+  private readonly files = new Map<string, number>();
+  private inode = 1;
   private nextPort = EPHEMERAL_FIRST;
   private nextName = 1;
   private turn = 0;
@@ -59,6 +60,21 @@ export class DatagramNetwork {
     const socket = new ScriptedDatagram(this, family);
     this.sockets.add(socket);
     return socket;
+  }
+
+  makeFile(path: string): void {
+    if (!path.startsWith('\0')) this.files.set(path, this.inode++);
+  }
+  socketFile(path: string): string | number {
+    const inode = this.files.get(path);
+    return inode === undefined ? -E.ENOENT : `1:${String(inode)}`;
+  }
+  unlink(path: string, file: string): number {
+    const now = this.socketFile(path);
+    if (now !== file) return typeof now === 'number' ? now : -E.ENOENT;
+    this.files.delete(path);
+    for (const socket of this.sockets) if (socket.local?.path === path) socket.findable = false;
+    return 0;
   }
 
   freshPort(): number {
@@ -92,6 +108,8 @@ export class ScriptedDatagram extends OpenFile {
   error = 0;
   /** Datagrams that found no room. */
   lost = 0;
+  /** False when its file was removed: it is open still, and nobody finds it any more. */
+  findable = true;
   private readonly letters: Letter[] = [];
   private readonly groups = new Set<string>();
   /** Connected senders that found the queue full: room is news for them. */
@@ -129,7 +147,7 @@ export class ScriptedDatagram extends OpenFile {
   takes(to: SocketAddress): boolean {
     const { local } = this;
     if (local?.family !== to.family) return false;
-    if (local.family === 'unix' || to.family === 'unix') return local.path === to.path;
+    if (local.family === 'unix' || to.family === 'unix') return this.findable && local.path === to.path;
     if (local.port !== to.port) return false;
     if (isMulticast(to)) return this.groups.has(to.host);
     return local.host === to.host || local.host === '0.0.0.0' || local.host === '::';
@@ -141,13 +159,14 @@ export class ScriptedDatagram extends OpenFile {
     let local = address;
     if (address.family === 'unix') {
       if (address.path === '') local = { ...address, path: this.network.freshName() };
-      if (this.network.stale.has(local.path ?? '')) return -E.EADDRINUSE;
+      if (typeof this.network.socketFile(local.path ?? '') === 'string') return -E.EADDRINUSE;
     } else if (address.port === 0) local = { ...address, port: this.network.freshPort() };
     const taken = [...this.network.sockets].some(
-      (other) => other.local !== null && clash(other.local, local) && !this.shares(other),
+      (other) => other.findable && other.local !== null && clash(other.local, local) && !this.shares(other),
     );
     if (taken) return -E.EADDRINUSE;
     this.local = local;
+    if (local.family === 'unix') this.network.makeFile(local.path);
     return 0;
   }
 
@@ -170,8 +189,10 @@ export class ScriptedDatagram extends OpenFile {
 
   /** unix_find_other: why nobody is there. */
   private missing({ path = '' }: SocketAddress): number {
-    if ([...this.network.sockets].some((one) => one.local?.path === path)) return 0;
-    return path.startsWith('\0') || this.network.stale.has(path) ? -E.ECONNREFUSED : -E.ENOENT;
+    if ([...this.network.sockets].some((one) => one.findable && one.local?.path === path)) return 0;
+    return path.startsWith('\0') || typeof this.network.socketFile(path) === 'string'
+      ? -E.ECONNREFUSED
+      : -E.ENOENT;
   }
 
   private autobind(to: SocketAddress): void {
@@ -264,8 +285,6 @@ export class ScriptedDatagram extends OpenFile {
 
   protected override released(): void {
     this.network.sockets.delete(this);
-    const { local } = this;
-    if (local?.family === 'unix' && !local.path.startsWith('\0')) this.network.stale.add(local.path);
     for (const sender of this.waiting) sender.signal(WRITABLE);
   }
 }

@@ -250,11 +250,13 @@ export class ScriptedKernel implements Kernel {
   }
 
   socketFile(path: string): string | number {
-    return this.#network.socketFile(path);
+    const file = this.#network.socketFile(path);
+    return typeof file === 'string' ? file : this.#letters.socketFile(path);
   }
 
   unlink(path: string, file: string): number {
-    return this.#network.unlink(path, file);
+    const ofStream = typeof this.#network.socketFile(path) === 'string';
+    return (ofStream ? this.#network : this.#letters).unlink(path, file);
   }
 
   openReserve(): number {

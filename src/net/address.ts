@@ -69,17 +69,27 @@ export function checkOneOf(options: object, ways: readonly (readonly string[])[]
   }
 }
 
+/** Throws ERR_ARGUMENT for what is no text, empty, or has a NUL in it. */
 export function checkHost(name: string, host: unknown): asserts host is string {
   if (typeof host !== 'string' || host === '' || host.includes('\0')) {
     throw argumentError(name, 'an address or a host name', host);
   }
 }
 
+/** What {@link resolveHost} has found. */
+export interface ResolvedHost {
+  /** IPv4 or IPv6. */
+  family: 4 | 6;
+  /** The numeric address. */
+  host: string;
+}
+
 /**
  * The first address of a host name, by the runtime's resolver. getaddrinfo(3) blocks its thread on files and network,
- * so no readiness can stand for it; the runtime runs it on its thread pool, and the reactor goes on meanwhile.
+ * so no readiness can stand for it; the runtime runs it on its thread pool, and the reactor goes on meanwhile. Rejects
+ * with ERR_ARGUMENT, or with a `SystemError` of getaddrinfo when there is no address.
  */
-export async function resolveHost(host: string): Promise<{ family: 4 | 6; host: string }> {
+export async function resolveHost(host: string): Promise<ResolvedHost> {
   checkHost('host', host);
   try {
     const { address, family } = await lookup(host);

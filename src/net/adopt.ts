@@ -63,7 +63,9 @@ export function adopt<Context = unknown>(
 
 /** Both ends of a pipe, as connections. */
 export interface PipeEnds<Context = unknown> {
+  /** The end that reads; it closes at the end of what was written. */
   readonly reader: Connection<Context>;
+  /** The end that writes; it closes when nobody reads any more. */
   readonly writer: Connection<Context>;
 }
 

@@ -11,14 +11,15 @@ import { CONNECTING } from './endpoint.js';
 import { applyOptions, checkStreamOptions, type StreamOptions } from './options.js';
 import { SingleService, type ConnectionHandlers, type ServiceOptions } from './service.js';
 
+/** What {@link connect} is told: whom to connect to, options of the socket, and bounds. */
 export interface ConnectOptions extends StreamOptions, ServiceOptions {
-  /** A numeric address (127.0.0.1 unless given); for names see {@link resolveHost}. */
+  /** A numeric address (127.0.0.1 unless given); for names `resolveHost()` of `underloop`. */
   host?: string;
-  /** Needed, unless there is a path. */
+  /** 1 to 65,535. Needed, unless there is a path. */
   port?: number;
   /** In the place of host and port: a Unix socket, at a path or, with '\\0' before it, by an abstract name of Linux. */
   path?: string;
-  /** Gives up with ERR_CONNECT_TIMEOUT; without it the kernel's own limit counts, about two minutes (tcp(7)). */
+  /** Milliseconds after which it gives up with ERR_CONNECT_TIMEOUT; without it the kernel's own limit counts, about two minutes (tcp(7)). */
   timeoutMs?: number;
   /** Aborting closes the connection with the signal's reason, while it is being made or later. */
   signal?: AbortSignal;
@@ -29,7 +30,7 @@ export interface ConnectOptions extends StreamOptions, ServiceOptions {
 /**
  * Connects to a numeric address or to a path. Returns the connection at once; `open` tells that it stands, `error` and `close` that
  * it does not. `write()` may be called before: the bytes wait. Throws ERR_ARGUMENT, ERR_HOST_NAME, or a `SystemError`
- * when the system refuses a socket at all (EMFILE).
+ * when the system refuses a socket at all (EMFILE). connect(2).
  */
 export function connect<Context = unknown>(
   reactor: Reactor,

@@ -8,8 +8,22 @@ import type { Sender } from './sender.js';
 
 /** Where a datagram goes: a numeric host and a port, or the path (or abstract name) of a Unix socket. */
 export type DatagramTarget =
-  | { readonly host: string; readonly port: number; readonly path?: undefined }
-  | { readonly path: string; readonly host?: undefined; readonly port?: undefined };
+  | {
+      /** A numeric address of IPv4 or IPv6. */
+      readonly host: string;
+      /** 1 to 65,535. */
+      readonly port: number;
+      /** Of a Unix socket only. */
+      readonly path?: undefined;
+    }
+  | {
+      /** A file's path, or an abstract name that begins with `\0` (Linux). */
+      readonly path: string;
+      /** Of IPv4 and IPv6 only. */
+      readonly host?: undefined;
+      /** Of IPv4 and IPv6 only. */
+      readonly port?: undefined;
+    };
 
 /** Handlers run one at a time; one that throws loses no other datagram, and goes to `reactor.onError`. */
 export interface DatagramHandlers<Context = unknown> {

@@ -13,7 +13,9 @@ import {
   type DatagramHandlers,
   type DatagramTarget,
 } from './datagram-handlers.js';
-import { DATAGRAM_BYTES_MAX, DatagramSocket } from './datagram-socket.js';
+import { DATAGRAM_BYTES_MAX } from './datagram-sending.js';
+import { DatagramSocket } from './datagram-socket.js';
+import { boundFile, removeFile, type SocketFile } from './socket-file.js';
 
 /** Larger than any UDP datagram (65,507 bytes on IPv4), so that none is ever cut off. */
 const MESSAGE_BYTES_MAX = 65_536;
@@ -21,6 +23,7 @@ const MESSAGE_BYTES_MAX = 65_536;
 /** What waits when the system takes no more. Old datagrams are worth little: this is some milliseconds of a fast line. */
 const SEND_QUEUE_BYTES_MAX = 1024 * 1024;
 
+/** What {@link datagram} is told: the address bound, the peer, options of the socket, and bounds. socket(7), ip(7), udp(7). */
 export interface DatagramOptions {
   /** The numeric address to bind. 127.0.0.1 unless given: `0.0.0.0` or `::`, to send to other machines, must be asked for. */
   host?: string;
@@ -28,6 +31,8 @@ export interface DatagramOptions {
   port?: number;
   /** A Unix datagram socket, bound to this path; or to an abstract name, which begins with `\0` (Linux); '' lets Linux choose one. */
   path?: string;
+  /** The file at `path` stays when the socket closes; else it is removed, if it is still the one that was made. */
+  keepFile?: boolean;
   /** Connects: nobody else is heard, `send()` needs no address, and errors such as ECONNREFUSED are told. */
   to?: DatagramTarget;
   /** Several sockets, of one or more processes, share the port, and the system spreads senders over them: SO_REUSEPORT. */
@@ -44,8 +49,9 @@ export interface DatagramOptions {
   multicastTtl?: number;
   /** Whether this machine's members hear what it sends to a group. The system's default is true. */
   multicastLoopback?: boolean;
-  /** The kernel's buffers, in bytes; the system may cut what is asked (socket(7): net.core.rmem_max, wmem_max). */
+  /** The kernel's buffer of what has come, in bytes; the system may cut what is asked (socket(7): net.core.rmem_max). */
   receiveBufferBytes?: number;
+  /** The kernel's buffer of what is to be sent, likewise: net.core.wmem_max. */
   sendBufferBytes?: number;
   /** A longer datagram is cut off and said to be so. 65,536 unless given. Up to 32,000 or so a call can bring more of them. */
   messageBytesMax?: number;
@@ -55,7 +61,14 @@ export interface DatagramOptions {
   trigger?: Trigger;
 }
 
-const switches = ['reusePort', 'reuseAddress', 'ipv6Only', 'broadcast', 'multicastLoopback'] as const;
+const switches = [
+  'reusePort',
+  'reuseAddress',
+  'ipv6Only',
+  'broadcast',
+  'multicastLoopback',
+  'keepFile',
+] as const;
 
 function checkNumbers(options: DatagramOptions): void {
   const within = (name: keyof DatagramOptions, min: number, max: number): void => {
@@ -130,11 +143,15 @@ export function datagram<Context = unknown>(
   const must = (syscall: string, result: number, address: SocketAddress | null = local): void => {
     if (result < 0) throw new SystemError(syscall, result, { fd, ...whereOf(address) });
   };
+  let file: SocketFile | null = null;
   try {
     for (const [option, value] of optionsToSet(options, family)) {
       must(`setsockopt ${option}`, kernel.setOption(fd, option, value));
     }
-    if (local !== null) must('bind', kernel.bind(fd, local));
+    if (local !== null) {
+      must('bind', kernel.bind(fd, local));
+      file = boundFile(kernel, local, options.keepFile);
+    }
     if (to !== null) must('connect', kernel.connect(fd, to), to);
     const address = kernel.localAddress(fd);
     if (typeof address === 'number') throw new SystemError('getsockname', address, { fd });
@@ -143,6 +160,7 @@ export function datagram<Context = unknown>(
       {
         fd,
         address,
+        file,
         connected: to !== null,
         trigger,
         messageBytesMax: options.messageBytesMax ?? MESSAGE_BYTES_MAX,
@@ -151,6 +169,7 @@ export function datagram<Context = unknown>(
       handlers,
     );
   } catch (error) {
+    removeFile(kernel, file);
     kernel.close(fd);
     throw error;
   }

@@ -41,7 +41,9 @@ export abstract class Endpoint<Context> implements Source, Disposable {
   fd: number;
   /** Whatever the user wants to keep with the connection. */
   context: Context | undefined = undefined;
+  /** Bytes read since it was opened. */
   bytesRead = 0;
+  /** Bytes that the kernel has taken since it was opened. */
   bytesWritten = 0;
   /** @internal */
   protected flags: number;
@@ -64,9 +66,11 @@ export abstract class Endpoint<Context> implements Source, Disposable {
   /** @internal */
   abstract run(readiness: number): void;
 
+  /** The reactor that it lives on. */
   get reactor(): Reactor {
     return this.service.reactor;
   }
+  /** Whether it is closed, by whichever side. */
   get closed(): boolean {
     return (this.flags & CLOSED) !== 0;
   }
@@ -78,6 +82,7 @@ export abstract class Endpoint<Context> implements Source, Disposable {
   get writable(): boolean {
     return (this.flags & (CLOSED | ENDING | WRITE_ENDED)) === 0;
   }
+  /** Whether {@link pause} holds its reading. */
   get paused(): boolean {
     return (this.flags & PAUSED) !== 0;
   }
@@ -102,19 +107,23 @@ export abstract class Endpoint<Context> implements Source, Disposable {
     this.flags |= PAUSED;
     this.updateInterest();
   }
+  /** Reads again. Idempotent. */
   resume(): void {
     if ((this.flags & CLOSED) !== 0 || (this.flags & PAUSED) === 0) return;
     this.flags &= ~PAUSED;
     this.updateInterest();
   }
 
-  /** Closes at once; what is queued is dropped (use {@link end} to send it first). `close` is called in a later turn. */
+  /**
+   * Closes at once; what is queued is dropped (use {@link Connection.end} to send it first). The handler `close` is called in
+   * a later turn. Idempotent.
+   */
   close(): void {
     this.beforeClose();
     this.shut(null);
   }
 
-  /** Closes with a reset (RST) instead of a FIN: the peer learns that data may be lost. */
+  /** Closes with a reset (RST) instead of a FIN, by SO_LINGER 0: the peer learns that data may be lost. Idempotent. tcp(7). */
   reset(): void {
     if (this.closed) return;
     this.kernel.setOption(this.fd, 'lingerS', 0);
@@ -141,24 +150,36 @@ export abstract class Endpoint<Context> implements Source, Disposable {
     if (slot >= 0) registry.setReferenced(slot, referenced);
   }
 
-  /** TCP_NODELAY: small writes leave at once instead of waiting for an acknowledgement. */
+  /**
+   * TCP_NODELAY: small writes leave at once instead of waiting for an acknowledgement. Throws as {@link setOptions} does;
+   * tcp(7).
+   */
   noDelay(on = true): void {
     checkSwitch('on', on);
     this.setOptions({ noDelay: on });
   }
-  /** SO_KEEPALIVE; `idleS`: seconds of silence before the first probe. */
+  /**
+   * SO_KEEPALIVE; `idleS`: seconds of silence before the first probe, 1 to 32,767. Throws as {@link setOptions} does;
+   * socket(7), tcp(7).
+   */
   keepAlive(on = true, idleS?: number): void {
     checkSwitch('on', on);
     checkKeepAlive({ idleS });
     this.setOptions({ keepAlive: on && idleS !== undefined ? { idleS } : on });
   }
-  /** Sets options of the socket; all that are given, in their order. Throws ERR_ARGUMENT, ERR_CLOSED, ERR_UNSUPPORTED, a `SystemError`. */
+  /**
+   * Sets options of the socket; all that are given, in their order. Throws ERR_ARGUMENT, ERR_CLOSED, ERR_UNSUPPORTED for
+   * what this system or this kind of socket has not, a `SystemError`. setsockopt(2).
+   */
   setOptions(options: StreamOptions): void {
     checkStreamOptions('options', options);
     if (this.closed) throw closedError();
     applyOptions(this.reactor.kernel, this.fd, options);
   }
-  /** What the kernel says of an option. It doubles the sizes of buffers that were set (socket(7)). */
+  /**
+   * What the kernel says of an option, a switch as 0 or 1. It doubles the sizes of buffers that were set (socket(7)). Throws
+   * ERR_CLOSED, a `SystemError` (ENOPROTOOPT, ENOTSOCK). getsockopt(2).
+   */
   option(name: Exclude<SocketOption, 'lingerS' | 'error'>): number {
     if (this.closed) throw closedError();
     const value = this.reactor.kernel.getOption(this.fd, name);
@@ -166,6 +187,7 @@ export abstract class Endpoint<Context> implements Source, Disposable {
     return value;
   }
 
+  /** The end of a `using` block: {@link Connection.close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -269,4 +291,11 @@ export abstract class Endpoint<Context> implements Source, Disposable {
 
 export function closedError(): UnderloopError {
   return new UnderloopError('ERR_CLOSED', 'the connection is closed; ask connection.closed before using it');
+}
+
+export function writeAfterEnd(): UnderloopError {
+  return new UnderloopError(
+    'ERR_WRITE_AFTER_END',
+    'write() after end(): this half of the connection is closed',
+  );
 }

@@ -24,6 +24,7 @@ import {
   type Service,
   type ServiceOptions,
 } from './service.js';
+import { removeFile } from './socket-file.js';
 import { Staging } from './staging.js';
 
 /** Connections accepted per readiness: a flood of them gets no more before the connections that are there. */
@@ -35,15 +36,16 @@ export const ACCEPT_BACKOFF_MS = 100;
 /** Below it the passes over all connections would follow one another without a pause. */
 const IDLE_TIMEOUT_MS_MIN = 16;
 
+/** What {@link listen} is told: where, options of the sockets accepted, and bounds. */
 export interface ListenOptions extends PlaceOptions, StreamOptions, ServiceOptions {
   /**
    * Connections open at once; no bound unless given. At the bound nothing more is accepted: clients wait in the kernel's
-   * queue, which `backlog` bounds, until one closes.
+   * queue, which `backlog` bounds, until one closes. 1 to 2,147,483,647.
    */
   connectionsMax?: number;
   /**
    * A connection that for so long was neither read from nor written to is told `idle`, or without that handler closed with
-   * ERR_TIMEOUT. Never early, and late by a sixteenth. No timeout unless given.
+   * ERR_TIMEOUT. Never early, and late by a sixteenth. 16 ms at least. No timeout unless given.
    */
   idleTimeoutMs?: number;
 }
@@ -52,11 +54,13 @@ export interface ListenOptions extends PlaceOptions, StreamOptions, ServiceOptio
 export interface ListenerCounters {
   /** Open now. */
   readonly connections: number;
+  /** Accepted, those that have closed included. */
   readonly accepted: number;
   /** Turned away because no descriptor was left. */
   readonly refused: number;
-  /** Of connections open and closed. */
+  /** Read from connections, open and closed. */
   readonly bytesRead: number;
+  /** Taken by the kernel from connections, open and closed. */
   readonly bytesWritten: number;
   /** Times that a connection was idle for `idleTimeoutMs`. */
   readonly timedOut: number;
@@ -73,7 +77,10 @@ export interface ListenerHandlers<Context = unknown> extends ConnectionHandlers<
   acceptError?(listener: Listener<Context, SocketAddress>, error: SystemError | UnderloopError): void;
 }
 
-/** `Address`: what {@link Listener.address} is, TCP's unless a path or a descriptor was listened on. */
+/**
+ * A socket that accepts connections, made by {@link listen}. `Address`: what {@link Listener.address} is, TCP's unless a
+ * path or a descriptor was listened on.
+ */
 export class Listener<Context = unknown, Address extends SocketAddress = InternetAddress>
   implements Source, Service<Context>, Disposable
 {
@@ -106,9 +113,11 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
 
   /** @internal Use {@link listen}. */
   constructor(
+    /** The reactor that it lives on. */
     readonly reactor: Reactor,
     private readonly listening: Listening,
     options: ListenOptions,
+    /** Those that {@link listen} was given. */
     readonly handlers: ListenerHandlers<Context>,
   ) {
     const { fd, address } = listening;
@@ -126,6 +135,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     this.reserveFd = this.kernel.openReserve();
   }
 
+  /** Whether {@link close} was called. */
   get closed(): boolean {
     return this.fd < 0;
   }
@@ -153,13 +163,14 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     const { kernel } = this;
     const { fd, listening } = this;
     // Before the descriptor: from then on another process may put its own file there.
-    if (listening.file !== null) kernel.unlink(listening.file.path, listening.file.identity);
+    removeFile(kernel, listening.file);
     this.reactor.registry.remove(this.slot);
     this.fd = this.slot = -1;
     kernel.close(fd);
     if (this.reserveFd >= 0) kernel.close(this.reserveFd);
     this.reserveFd = -1;
   }
+  /** The end of a `using` block: {@link Listener.close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -173,6 +184,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     this.paused = true;
     this.updateInterest();
   }
+  /** Accepts again. Idempotent. */
   resume(): void {
     this.paused = false;
     this.updateInterest();
@@ -186,10 +198,12 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     return this.connections >= this.connectionsMax;
   }
 
+  /** The listener keeps `run()` going (the default). */
   ref(): this {
     if (this.fd >= 0) this.reactor.registry.setReferenced(this.slot, true);
     return this;
   }
+  /** `run()` may end although this listener is open. */
   unref(): this {
     if (this.fd >= 0) this.reactor.registry.setReferenced(this.slot, false);
     return this;
@@ -312,7 +326,8 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
 
 /**
  * Listens on `host`:`port`, or at `path`, or on a descriptor that listens already. Throws at once: `ERR_ARGUMENT`,
- * `ERR_HOST_NAME`, `ERR_UNSUPPORTED`, `ERR_FD_REFUSED`, or a `SystemError` (EADDRINUSE, EACCES).
+ * `ERR_HOST_NAME`, `ERR_UNSUPPORTED`, `ERR_FD_REFUSED`, or a `SystemError` (EADDRINUSE, EACCES, EMFILE). socket(2), bind(2),
+ * listen(2).
  */
 export function listen<Context = unknown>(
   reactor: Reactor,

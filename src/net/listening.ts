@@ -1,15 +1,17 @@
 // Where a listener listens: on a port, at a path, or on a descriptor that was inherited. Opens the descriptor.
 
 import { SystemError, UnderloopError, argumentError, checkFd, checkInteger } from '../errors.js';
-import { EADDRINUSE, EAGAIN } from '../kernel/errno.js';
-import type { Kernel, SocketAddress, SocketOption, UnixAddress } from '../kernel/kernel.js';
+import { EADDRINUSE } from '../kernel/errno.js';
+import type { Kernel, SocketAddress, SocketOption } from '../kernel/kernel.js';
 import { checkAddress, checkOneOf, checkPath, whereOf } from './address.js';
 import { checkSwitch } from './checks.js';
 import { applyOptions, type StreamOptions } from './options.js';
+import { boundFile, removeFile, removeStale, takenHint, type SocketFile } from './socket-file.js';
 
 /** What the kernel queues of finished handshakes; it cuts it to net.core.somaxconn (listen(2)). */
 const BACKLOG = 511;
 
+/** Where a listener listens: `host` and `port`, or `path`, or `fd`; and how its socket is bound. socket(7), unix(7). */
 export interface PlaceOptions {
   /** A numeric address; 127.0.0.1 unless given. `0.0.0.0` or `::` must be asked for. */
   host?: string;
@@ -29,6 +31,10 @@ export interface PlaceOptions {
    * listener's from then on, which makes it non-blocking and closes it; if listen() throws, it is still yours.
    */
   fd?: number;
+  /**
+   * Connections that wait to be accepted at most, 1 to 65,535; 511 unless given. The system cuts it to its own limit
+   * (net.core.somaxconn); listen(2).
+   */
   backlog?: number;
   /** Several sockets, of one or more processes, share the port: SO_REUSEPORT. */
   reusePort?: boolean;
@@ -41,12 +47,12 @@ export interface Listening {
   readonly fd: number;
   readonly address: SocketAddress;
   /** The file that was made for it, which closing removes; null when there is none to remove. */
-  readonly file: { readonly path: string; readonly identity: string } | null;
+  readonly file: SocketFile | null;
   /** For when it cannot be used: everything is as before. */
   undo(): void;
 }
 
-/** Checks the options and says where: an address, or a descriptor. */
+/** Checks the options and says where: an address, or a descriptor. Throws ERR_ARGUMENT, ERR_HOST_NAME, ERR_UNSUPPORTED. */
 export function checkPlace(options: PlaceOptions): SocketAddress | number {
   checkOneOf(options, [['port', 'host'], ['path'], ['fd']]);
   checkInteger('options.backlog', options.backlog ?? BACKLOG, 1, 65_535);
@@ -60,6 +66,7 @@ export function checkPlace(options: PlaceOptions): SocketAddress | number {
   return checkAddress('options', options.host ?? '127.0.0.1', options.port ?? 0);
 }
 
+/** Opens, binds and listens, or takes the descriptor over. Throws a `SystemError`, ERR_FD_REFUSED; then nothing stays open. */
 export function openListening(
   kernel: Kernel,
   place: SocketAddress | number,
@@ -78,20 +85,18 @@ function open(kernel: Kernel, address: SocketAddress, options: PlaceOptions & St
   const set = (option: SocketOption, value: boolean): void => {
     must('setsockopt', kernel.setOption(fd, option, value ? 1 : 0));
   };
-  let file: Listening['file'] = null;
+  let file: SocketFile | null = null;
   const undo = (): void => {
-    if (file !== null) kernel.unlink(file.path, file.identity);
+    removeFile(kernel, file);
     kernel.close(fd);
   };
   try {
     if (address.family === 'unix') {
       applyOptions(kernel, fd, options);
-      const { path } = address;
       if (options.replaceStale === true) removeStale(kernel, address);
       const bound = kernel.bind(fd, address);
       must('bind', bound, bound === EADDRINUSE ? takenHint(kernel, address) : undefined);
-      const identity = path.startsWith('\0') ? 0 : kernel.socketFile(path);
-      if (typeof identity === 'string' && options.keepFile !== true) file = { path, identity };
+      file = boundFile(kernel, address, options.keepFile);
     } else {
       // Without it a restarted server waits for the old connections' TIME_WAIT (socket(7)).
       set('reuseAddress', true);
@@ -133,39 +138,18 @@ function inherit(kernel: Kernel, fd: number, options: StreamOptions): Listening 
   return { fd, address, file: null, undo: () => undefined };
 }
 
-/** Whether somebody answers there. */
-function answers(kernel: Kernel, address: UnixAddress): boolean {
-  const fd = kernel.socket('unix');
-  if (fd < 0) return true; // nobody knows: so nothing is removed
-  const result = kernel.connect(fd, address);
-  kernel.close(fd);
-  return result === 0 || result === EAGAIN;
-}
-
-function removeStale(kernel: Kernel, address: UnixAddress): void {
-  if (address.path.startsWith('\0'))
-    throw argumentError(
-      'options.replaceStale',
-      'absent with an abstract name, of which there is no file',
-      true,
-    );
-  const identity = kernel.socketFile(address.path);
-  if (typeof identity === 'string' && !answers(kernel, address)) kernel.unlink(address.path, identity);
-}
-
-function takenHint(kernel: Kernel, address: UnixAddress): string {
-  if (address.path.startsWith('\0')) return 'Another socket has this name; choose another one';
-  if (typeof kernel.socketFile(address.path) === 'number')
-    return 'There is a file that is no socket; choose another path';
-  return answers(kernel, address)
-    ? 'Another process listens there; choose another path'
-    : 'Nobody listens there any more: a server that was killed has left the file. Remove it, or give `replaceStale: true`';
-}
-
 function bindHint(port: number): string {
   return port > 0 && port < 1024
     ? 'Ports below 1024 need privileges on most systems; choose a higher one'
     : 'Choose another port, or 0 to let the system choose';
+}
+
+/** A descriptor that was passed to this process, and what the sender calls it. */
+export interface InheritedListener {
+  /** The descriptor, 3 or above. */
+  readonly fd: number;
+  /** Its name of LISTEN_FDNAMES; `''` without one. */
+  readonly name: string;
 }
 
 /** The first descriptor that systemd passes on; sd_listen_fds(3). */
@@ -173,11 +157,12 @@ const LISTEN_FDS_START = 3;
 
 /**
  * The descriptors that systemd (or whoever keeps to its protocol) has passed to this process, with their names: give each
- * to `listen(reactor, { fd })`. Empty when none were, or when they were meant for another process. sd_listen_fds(3).
+ * to `listen(reactor, { fd })`. Empty when none were, or when they were meant for another process. Throws ERR_ARGUMENT when
+ * LISTEN_FDS is no number. sd_listen_fds(3).
  */
 export function inheritedListeners(
   environment: Readonly<Record<string, string | undefined>> = process.env,
-): { fd: number; name: string }[] {
+): InheritedListener[] {
   const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = environment;
   if (pid === undefined || Number(pid) !== process.pid) return [];
   const number = Number(count);

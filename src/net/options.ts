@@ -19,6 +19,7 @@ export interface KeepAlive {
 export interface StreamOptions {
   /** TCP_NODELAY: small writes leave at once instead of waiting for an acknowledgement. */
   noDelay?: boolean;
+  /** SO_KEEPALIVE: whether a silent peer is asked now and then if it is there still; an object says when. */
   keepAlive?: boolean | KeepAlive;
   /** SO_RCVBUF. The kernel doubles it, bounds it (net.core.rmem_max) and from then on adjusts it no more. */
   receiveBufferBytes?: number;
@@ -42,6 +43,7 @@ const probes = {
   count: ['keepAliveCount', 127],
 } as const;
 
+/** Throws ERR_ARGUMENT unless each number that is given is in its range. */
 export function checkKeepAlive(keepAlive: KeepAlive, prefix = ''): void {
   for (const name of Object.keys(probes) as (keyof typeof probes)[]) {
     if (keepAlive[name] !== undefined) checkInteger(prefix + name, keepAlive[name], 1, probes[name][1]);

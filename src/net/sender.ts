@@ -37,6 +37,7 @@ export class Sender {
   get host(): string | undefined {
     return this.address?.host;
   }
+  /** The port; undefined for a Unix socket. */
   get port(): number | undefined {
     return this.address?.port;
   }

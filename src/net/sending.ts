@@ -1,6 +1,6 @@
 // The writing half of a connection: sends at once, holds small replies until the turn's end, queues what is not taken.
 
-import { UnderloopError, argumentError, checkInteger } from '../errors.js';
+import { argumentError, checkInteger } from '../errors.js';
 import { EAGAIN, ECONNRESET, EPIPE } from '../kernel/errno.js';
 import { PIECES_MAX, SHUT_WRITE } from '../kernel/kernel.js';
 import {
@@ -16,6 +16,7 @@ import {
   Rare,
   WRITE_ENDED,
   closedError,
+  writeAfterEnd,
 } from './endpoint.js';
 import { STAGED_WRITE_BYTES_MAX } from './staging.js';
 import { WriteQueue } from './write-queue.js';
@@ -32,7 +33,8 @@ const SEND_BYTES_MAX = 2 ** 31 - 1;
 export abstract class Sending<Context> extends Endpoint<Context> {
   /**
    * Sends bytes, at once if the kernel takes them, else from a bounded queue. Returns how many were taken, sent or
-   * queued; fewer than given means that the queue is full: wait for `drain`. Throws ERR_WRITE_AFTER_END, ERR_CLOSED.
+   * queued; fewer than given means that the queue is full: wait for `drain`. A string is sent as UTF-8; `start` and `end` count
+   * its bytes then. Throws ERR_ARGUMENT, ERR_WRITE_AFTER_END, ERR_CLOSED. send(2).
    */
   write(bytes: Uint8Array | string, start = 0, end?: number): number {
     if ((this.flags & (CLOSED | ENDING | WRITE_ENDED | CONNECTING)) !== 0) this.checkWritable();
@@ -73,7 +75,10 @@ export abstract class Sending<Context> extends Endpoint<Context> {
     return sent + this.enqueue(bytes, start + sent, stop);
   }
 
-  /** Ends our half after what is queued (FIN). When the peer has ended its half too, the connection closes. */
+  /**
+   * Ends our half after what is queued (FIN). When the peer has ended its half too, the connection closes. Idempotent.
+   * shutdown(2).
+   */
   end(): void {
     if ((this.flags & (CLOSED | ENDING | WRITE_ENDED)) !== 0) return;
     this.flushStaged();
@@ -219,12 +224,7 @@ export abstract class Sending<Context> extends Endpoint<Context> {
 
   private checkWritable(): void {
     if (this.closed) throw closedError();
-    if ((this.flags & (ENDING | WRITE_ENDED)) !== 0) {
-      throw new UnderloopError(
-        'ERR_WRITE_AFTER_END',
-        'write() after end(): this half of the connection is closed',
-      );
-    }
+    if ((this.flags & (ENDING | WRITE_ENDED)) !== 0) throw writeAfterEnd();
   }
 }
 

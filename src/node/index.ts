@@ -1,5 +1,6 @@
 // The public subpath `underloop/node`: what lets libraries written for node:net run on the reactor.
 
+import type * as node from 'node:net';
 import { defaultNet } from './net.js';
 
 export { createNet } from './net.js';
@@ -14,8 +15,6 @@ export const {
   connect,
   /** Another name of {@link connect}. */
   createConnection,
-  /** As `net.createServer` of node:net, on the reactor. */
-  createServer,
   /** As `net.Server` of node:net, on the reactor. */
   Server,
   /** As `net.Socket` of node:net, on the reactor. */
@@ -39,6 +38,12 @@ export const {
   /** Node's own; {@link connect} obeys it. */
   setDefaultAutoSelectFamilyAttemptTimeout,
 } = net;
+
+/** As `net.createServer` of node:net, on the reactor. */
+export const createServer: {
+  (connectionListener?: (socket: node.Socket) => void): node.Server;
+  (options?: node.ServerOpts, connectionListener?: (socket: node.Socket) => void): node.Server;
+} = net.createServer;
 
 export { createHttpAgent, createHttpServer, createHttpsAgent, createHttpsServer, serve } from './serve.js';
 export { pgStream, redisConnector, undiciConnect } from './libraries.js';

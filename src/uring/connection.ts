@@ -1,8 +1,9 @@
 // One TCP connection over completions: receives until told otherwise, sends what handlers write with the next wait.
 
-import { SystemError, UnderloopError, argumentError } from '../errors.js';
+import { SystemError, argumentError } from '../errors.js';
 import { EAGAIN, ECANCELED, ECONNRESET, ENOBUFS, EPIPE } from '../kernel/errno.js';
 import { SHUT_WRITE } from '../kernel/kernel.js';
+import { closedError, writeAfterEnd } from '../net/endpoint.js';
 import { WriteQueue } from '../net/write-queue.js';
 import type { Runnable } from '../reactor/run-queue.js';
 import {
@@ -402,15 +403,6 @@ export class RingConnection<Context = unknown> implements Completer, Runnable {
   }
 
   private checkWritable(): void {
-    if (this.closed) {
-      throw new UnderloopError(
-        'ERR_CLOSED',
-        'the connection is closed; ask connection.closed before using it',
-      );
-    }
-    throw new UnderloopError(
-      'ERR_WRITE_AFTER_END',
-      'write() after end(): this half of the connection is closed',
-    );
+    throw this.closed ? closedError() : writeAfterEnd();
   }
 }

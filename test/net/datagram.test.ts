@@ -1,12 +1,17 @@
 // Datagram sockets on every poller, real and scripted: boundaries, batches, errors that end nothing, and bounds.
 
-import { describe, expect, test } from 'vitest';
-import { datagram } from '../../src/index.js';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { datagram, listen } from '../../src/index.js';
 import type { DatagramHandlers, DatagramOptions, DatagramSocket, SocketAddress } from '../../src/index.js';
 import { DATAGRAMS_PER_ITEM_MAX } from '../../src/net/datagram-socket.js';
 import { modes, pattern, useWorld, type World } from './world.js';
 
 const linux = process.platform === 'linux';
+const directory = mkdtempSync(join(tmpdir(), 'underloop-datagram-'));
+afterAll(() => rmSync(directory, { recursive: true }));
 
 /** A socket that notes what it is told. */
 class Box {
@@ -48,6 +53,7 @@ class Box {
 }
 
 let names = 0;
+const newPath = (): string => join(directory, `d${String(names++)}`);
 const freshName = (): string => `\0underloop-test-${String(process.pid)}-${String(names++)}`;
 
 describe.each(modes)('datagrams, $name', (mode) => {
@@ -252,6 +258,42 @@ describe.each(modes)('datagrams, $name', (mode) => {
     server.socket.resume();
     await world().until(() => server.messages.length === taken);
     expect(client.events).toEqual(['drain']);
+  });
+
+  test('a path: close removes the file, unless it shall stay, or is not the one that was made', () => {
+    const { kernel } = world().reactor;
+    const path = newPath();
+    const there = (): boolean => typeof kernel.socketFile(path) === 'string';
+    const first = datagram(world().reactor, { path }, {});
+    expect([first.address, there()]).toEqual([{ family: 'unix', path }, true]);
+    expect(() => datagram(world().reactor, { path }, {})).toThrow(
+      expect.objectContaining({ code: 'EADDRINUSE' }),
+    );
+    expect(there()).toBe(true);
+    first.close();
+    first.close();
+    expect(there()).toBe(false);
+    expect(() => datagram(world().reactor, { path, to: { path: newPath() } }, {})).toThrow(
+      expect.objectContaining({ code: 'ENOENT' }),
+    );
+    expect(there()).toBe(false); // what has failed leaves none either
+    datagram(world().reactor, { path, keepFile: true }, {}).close();
+    expect(there()).toBe(true);
+    kernel.unlink(path, kernel.socketFile(path) as string);
+
+    const second = datagram(world().reactor, { path }, {});
+    kernel.unlink(path, kernel.socketFile(path) as string);
+    const third = datagram(world().reactor, { path }, {});
+    second.close();
+    expect(there()).toBe(true); // it was the third one's
+    if (world().scripted === null) {
+      // Nor does a listener take it for one that nobody has.
+      expect(() => listen(world().reactor, { path, replaceStale: true }, {})).toThrow('EADDRINUSE');
+      expect(there()).toBe(true);
+    }
+    third.close();
+    expect(there()).toBe(false);
+    expect(() => datagram(world().reactor, { path, keepFile: 1 as never }, {})).toThrow('keepFile');
   });
 
   test.runIf(linux)(

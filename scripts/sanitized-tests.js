@@ -3,6 +3,7 @@
 /** With AddressSanitizer all run but these. */
 export const EXCLUDED_FROM_ADDRESS = [
   ['test/install/**', 'compiles addons of its own, which are not sanitized'],
+  ['test/package/**', 'installs the package elsewhere, with an addon of its own'],
   ['test/native/**', 'compiles programs of its own; npm run test:native runs the same ones sanitized'],
   ['test/node/pg.test.ts', 'starts Postgres, a foreign program'],
   ['test/blocking/postgres.test.ts', 'starts Postgres'],
@@ -19,6 +20,30 @@ export const EXCLUDED_FROM_ADDRESS = [
   ['test/models/limits.test.ts', 'limits memory and threads below what the sanitizer itself needs'],
   ['test/host/alive.test.ts', 'asserts times of eighteen processes at once'],
   ['test/cli/compare.test.ts', 'measures memory and times in processes under load'],
+  // Those could run, but take half of the time, of which .ci/run has little, and would add next to nothing.
+  [
+    'test/cli/{interrupted,killed,usage}.test.ts',
+    'the servers are those of test/models; a killed one reports nothing',
+  ],
+  ['test/{ci,compare,workload}/**', 'run no native code'],
+  [
+    'test/examples/{docs,echo-reactor,lag}.test.ts',
+    'compare what is printed; what runs is what test/net and test/poller run',
+  ],
+  [
+    'test/load/{arrivals,config,generate,histogram}.test.ts',
+    'run no native code but what test/load/run.test.ts does',
+  ],
+  ['test/net/random-scripts.test.ts', 'runs no native code: the kernel is scripted'],
+  [
+    'test/reactor/{random,run-queue,timer-heap}.test.ts',
+    'run no native code: the kernel, if any, is scripted',
+  ],
+  [
+    'test/step/scenarios*.test.ts',
+    'run what the tests of the models and of stepping run, at the pace of a reader',
+  ],
+  ['test/step/screen/**', 'runs no native code but a terminal’s, and that for long'],
 ];
 
 /**
@@ -31,6 +56,7 @@ export const RUN_WITH_THREAD = [
   'test/contract/wake.test.ts',
   'test/executor/',
   'test/host/order.test.ts',
+  'test/host/reactors.test.ts',
   'test/lifecycle/close.test.ts',
   'test/lifecycle/exit.test.ts',
   'test/lifecycle/gc.test.ts',
@@ -41,6 +67,7 @@ export const RUN_WITH_THREAD = [
   'test/models/stop.test.ts',
   'test/models/upstream-fails.test.ts',
   'test/probe/threads.test.ts',
+  'test/runtimes/',
 ];
 
 /** Of these files, tests that compare times of two threads as they are without it. */

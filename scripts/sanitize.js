@@ -204,6 +204,7 @@ async function testAddon(variant, vitestArguments) {
   record(`tests with ${variant}`, all.filter(({ status }) => status === 'passed').length, failures);
 
   // In the logs also stands what a child reported that was expected to die.
+  // Leaks stand there of programs that tests start: vitest ends its own processes by a signal, and those look for none.
   const reports = readReports(path.join(folder, 'log'), OUR_CODE);
   const ours = reports.filter((one) => one.isOurs);
   for (const { file, text } of ours)

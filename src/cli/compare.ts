@@ -8,6 +8,7 @@ import {
   contestantNames,
   readSettings,
   toCsv,
+  toHtml,
   toJson,
   workloads,
   type CompareOptions,
@@ -37,6 +38,7 @@ interface Flags {
   systemCalls: boolean;
   json?: string | true;
   csv?: string;
+  html?: string;
   quiet?: boolean;
 }
 
@@ -91,7 +93,7 @@ export function exitCodeOf(report: Report): number {
 }
 
 /** Throws ERR_ARGUMENT for a file that cannot be written. One that is there is left as it is until there is a report. */
-function checkWritable(name: string, path: string): void {
+export function checkWritable(name: string, path: string): void {
   try {
     closeSync(openSync(path, 'a'));
   } catch (error) {
@@ -105,11 +107,13 @@ async function run(workload: WorkloadName, flags: Flags): Promise<void> {
   // A file that cannot be written shall not cost minutes of measuring.
   if (typeof flags.json === 'string') checkWritable('--json', flags.json);
   if (flags.csv !== undefined) checkWritable('--csv', flags.csv);
+  if (flags.html !== undefined) checkWritable('--html', flags.html);
   const report = await runComparison(workload, options, interruptible(), flags.quiet === true);
   const json = toJson(report);
   // On the screen first: a disk that is full by now shall not cost the report.
   process.stdout.write(flags.json === true ? json : `${workloads[workload].render(report)}\n`);
   if (flags.csv !== undefined) writeFileSync(flags.csv, toCsv(report));
+  if (flags.html !== undefined) writeFileSync(flags.html, toHtml([report]));
   if (typeof flags.json === 'string') writeFileSync(flags.json, json);
   process.exitCode = exitCodeOf(report);
 }
@@ -142,6 +146,7 @@ export function compareCommand(): Command {
       'write the whole report, every raw sample in it, to a file, or to stdout instead of text',
     )
     .option('--csv <file>', 'write every figure of every cell to a file')
+    .option('--html <file>', 'write a page with charts, which needs no network, to a file')
     .option('--quiet', 'no progress')
     .addHelpText(
       'after',

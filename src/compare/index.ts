@@ -2,6 +2,7 @@
 
 export { contestantNames } from './contestants.js';
 export { toCsv } from './csv.js';
+export { toHtml } from './html/page.js';
 export { toJson } from './json.js';
 export { WORKLOADS } from './report.js';
 export type { Cell, CompareSettings, Contestant, FigureInfo, Report, WorkloadName } from './report.js';

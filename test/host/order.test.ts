@@ -1,5 +1,6 @@
 // Where promises and ticks have their turn beside the reactor, on the real kernel: after the turn's last item, before the next turn.
 
+import { performance } from 'node:perf_hooks';
 import { afterEach, expect, test } from 'vitest';
 import { READABLE, Reactor, descriptors } from '../../src/index.js';
 import { runProgram } from '../lifecycle/child.js';

@@ -80,17 +80,28 @@ napi_value SockDiag(napi_env env, napi_callback_info info) {
   return Result(env, result < 0 ? result : static_cast<int32_t>(used));
 }
 
-// (pid, fd, epollFd, occurrence) => 0 when `fd` is the file which that epoll set holds under this number, 1 to 3 when it
-// is another, or -errno; kcmp(2) KCMP_EPOLL_TFD. `occurrence` counts the entries of one number, in the order of fdinfo.
+// (pid, fd, epollPid, epollFd, entryFd, occurrence) => 0 when `fd` of `pid` is the file which that epoll set holds under
+// the number `entryFd`, 1 to 3 when it is another, or -errno; kcmp(2) KCMP_EPOLL_TFD. `occurrence` counts the entries of
+// one number, in the order of fdinfo.
 napi_value CompareEpollTarget(napi_env env, napi_callback_info info) {
-  const Arguments<4> arguments(env, info);
+  const Arguments<6> arguments(env, info);
   constexpr int kCompareEpollTarget = 7;
   struct {
     uint32_t epoll_fd, target_fd, occurrence;
-  } slot = {static_cast<uint32_t>(arguments.Int(2)), static_cast<uint32_t>(arguments.Int(1)),
-            static_cast<uint32_t>(arguments.Int(3))};
-  const long order = syscall(SYS_kcmp, arguments.Int(0), arguments.Int(0), kCompareEpollTarget,
+  } slot = {static_cast<uint32_t>(arguments.Int(3)), static_cast<uint32_t>(arguments.Int(4)),
+            static_cast<uint32_t>(arguments.Int(5))};
+  const long order = syscall(SYS_kcmp, arguments.Int(0), arguments.Int(2), kCompareEpollTarget,
                              static_cast<unsigned long>(arguments.Int(1)), &slot);
+  return Result(env, order >= 0 ? static_cast<int32_t>(order) : -errno);
+}
+
+// (pid, fd, otherFd) => 0 when both descriptors of that process are one open file, 1 to 3 when not, or -errno; kcmp(2).
+napi_value CompareFiles(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  constexpr int kCompareFile = 0;
+  const long order = syscall(SYS_kcmp, arguments.Int(0), arguments.Int(0), kCompareFile,
+                             static_cast<unsigned long>(arguments.Int(1)),
+                             static_cast<unsigned long>(arguments.Int(2)));
   return Result(env, order >= 0 ? static_cast<int32_t>(order) : -errno);
 }
 
@@ -109,7 +120,8 @@ napi_value SocketProtocol(napi_env env, napi_callback_info info) {
 #else
 
 napi_value Missing(napi_env env, napi_callback_info) { return Result(env, -ENOSYS); }
-constexpr napi_callback SockDiag = Missing, CompareEpollTarget = Missing, SocketProtocol = Missing;
+constexpr napi_callback SockDiag = Missing, CompareEpollTarget = Missing, CompareFiles = Missing,
+                        SocketProtocol = Missing;
 
 #endif
 
@@ -119,6 +131,7 @@ void ExportInspection(Environment* environment, napi_value exports) {
   Export(environment, exports, "queuedBytes", QueuedBytes);
   Export(environment, exports, "sockDiag", SockDiag);
   Export(environment, exports, "compareEpollTarget", CompareEpollTarget);
+  Export(environment, exports, "compareFiles", CompareFiles);
   Export(environment, exports, "socketProtocol", SocketProtocol);
 }
 

@@ -90,7 +90,15 @@ export interface Binding {
   /** One sock_diag request and its whole dump. Bytes of `reply`; -ENOBUFS when it holds too little. */
   sockDiag(request: Uint8Array, requestBytes: number, reply: Uint8Array, replyBytes: number): number;
   /** kcmp: 0 when the process's `fd` is the very file that its epoll set holds under this number; 1 to 3 when not. */
-  compareEpollTarget(pid: number, fd: number, epollFd: number, occurrence: number): number;
+  compareEpollTarget(
+    pid: number,
+    fd: number,
+    epollPid: number,
+    epollFd: number,
+    entryFd: number,
+    occurrence: number,
+  ): number;
+  compareFiles(pid: number, fd: number, otherFd: number): number;
   /** The protocol of the socket behind a path /proc/PID/fd/FD, whatever its state; nothing is opened. */
   socketProtocol(path: string): string | number;
 

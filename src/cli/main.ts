@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { SystemError, UnderloopError } from '../errors.js';
 import { compareCommand } from './compare.js';
+import { psCommand } from './ps.js';
 import { stepCommand } from './step.js';
 import { tourCommand } from './tour.js';
 import { traceCommand } from './trace.js';
@@ -29,12 +30,13 @@ Examples:
   $ underloop compare wait                      five requests of 2 s: 10 s or 2 s
   $ underloop compare echo --models threads,epoll,node
   $ underloop step examples/echo-reactor.js     hold the loop between two readiness events
+  $ underloop ps 4242                           what any process waits for (Linux)
   $ underloop trace export app.trace            what a recorded reactor did
 
 Exit status: 0 all well; 1 something failed, and the report says what; 2 a mistake in the arguments;
 130 interrupted (the report of what was measured is still printed).`,
   );
-for (const make of [compareCommand, stepCommand, traceCommand, tourCommand])
+for (const make of [compareCommand, stepCommand, psCommand, traceCommand, tourCommand])
   program.addCommand(make().exitOverride());
 
 // `| head` reads no more: that is no error of ours, and whoever prints has its own way to end.

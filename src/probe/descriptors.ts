@@ -59,6 +59,8 @@ export interface TimerState {
 export interface DescriptorOptions extends EvidenceOptions {
   /** Only these; by default all that are open. */
   readonly fds?: readonly number[];
+  /** The socket tables, if they have been read already. */
+  readonly sockets?: SocketTable;
 }
 
 /**
@@ -77,7 +79,7 @@ export function readDescriptors(
     if (!isKnown(names)) return names;
     fds = names.value.map(Number).sort((a, b) => a - b);
   } else for (const fd of fds) checkFd('options.fds', fd);
-  let table: SocketTable | null = null;
+  let table: SocketTable | null = options.sockets ?? null;
   const sockets = (): SocketTable => (table ??= readSocketTable(pid, options));
   const found = fds.map((fd) => readOne(pid, fd, sockets, options));
   // In a list of all, one that was closed since is none; one that was asked for by number is told of.
@@ -132,7 +134,8 @@ function readOne(
   }
 }
 
-function findSocket(
+/** A socket by its inode; `unlisted`: all tables were read, and it is in none. */
+export function findSocket(
   { sockets, sources }: SocketTable,
   inode: number,
 ): { socket: Reading<SocketFacts>; unlisted: boolean } {

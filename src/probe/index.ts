@@ -25,6 +25,7 @@ export type { SystemDifference, SystemFigure, SystemFigures, SystemSnapshot } fr
 export {
   anonymousBytes,
   listPids,
+  parseStat,
   processDifference,
   readAllProcesses,
   readFdTarget,
@@ -78,7 +79,7 @@ export type { Capacity, Limit, PortRange, SoftAndHard } from './limits.js';
 export { describeMachine } from './machine.js';
 export type { MachineDescription } from './machine.js';
 export { noInspector, systemInspector } from './inspector.js';
-export type { Inspector } from './inspector.js';
+export type { EpollSlot, Inspector } from './inspector.js';
 export {
   EPOLL_FLAGS,
   decodeEvents,
@@ -87,6 +88,7 @@ export {
   findEpollFds,
   isDisarmed,
   isOwnPoller,
+  isSameSet,
   parseInterest,
   readInterest,
   readPollerInterest,
@@ -105,7 +107,7 @@ export { READING_ENDED, WRITING_ENDED } from './socket-facts.js';
 export type { Backlog, SocketFacts, SocketMemory, TcpFigures } from './socket-facts.js';
 export { readSocketTable } from './sockets.js';
 export type { SocketTable } from './sockets.js';
-export { readDescriptors } from './descriptors.js';
+export { findSocket, readDescriptors } from './descriptors.js';
 export type { DescriptorFacts, DescriptorOptions, PipeEnd, TimerState } from './descriptors.js';
 export { describeDescriptor } from './describe-descriptor.js';
 export { READINESS_ASSUMPTIONS, derivedReadiness, entryReadiness } from './readiness.js';

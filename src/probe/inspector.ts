@@ -6,6 +6,14 @@ import { ENOBUFS } from '../kernel/errno.js';
 import type { Figure, Reading } from './figure.js';
 import { known, unavailable } from './figure.js';
 
+/** Where an entry stands: whose set, and the `occurrence`th of its number in that set's list. */
+export interface EpollSlot {
+  readonly pid: number;
+  readonly epollFd: number;
+  readonly fd: number;
+  readonly occurrence: number;
+}
+
 /** Calls that look and change nothing. Tests give recorded answers; everything else uses {@link systemInspector}. */
 export interface Inspector {
   /** The whole answer to one sock_diag(7) dump, of this process's own network namespace. */
@@ -14,6 +22,10 @@ export interface Inspector {
   queuedBytes(fd: number): Figure;
   /** Whether `fd` is the very file that the epoll set holds; the `occurrence`th entry of that number in its list. */
   isEpollTarget(pid: number, fd: number, epollFd: number, occurrence: number): Reading<boolean>;
+  /** The same of a descriptor of any process and an entry of another's set: who keeps a phantom alive. */
+  holdsEpollTarget(pid: number, fd: number, entry: EpollSlot): Reading<boolean>;
+  /** Whether two descriptors of a process are one open file: a duplicate. */
+  isSameFile(pid: number, fd: number, otherFd: number): Reading<boolean>;
   /** `TCP`, `TCPv6`, `UNIX-STREAM`, ...: known also for a socket that is in no table, since it is connected to nothing. */
   socketProtocol(pid: number, fd: number): Reading<string>;
 }
@@ -40,6 +52,11 @@ function sockDiag(request: Uint8Array): Reading<Uint8Array> {
   }
 }
 
+function holdsEpollTarget(pid: number, fd: number, entry: EpollSlot): Reading<boolean> {
+  const order = binding.compareEpollTarget(pid, fd, entry.pid, entry.epollFd, entry.fd, entry.occurrence);
+  return order < 0 ? refused('kcmp', order) : known(order === 0, 'kcmp KCMP_EPOLL_TFD');
+}
+
 /** This machine's own answers. */
 export const systemInspector: Inspector = {
   sockDiag,
@@ -47,9 +64,12 @@ export const systemInspector: Inspector = {
     const bytes = binding.queuedBytes(fd);
     return bytes < 0 ? refused(`FIONREAD of fd ${fd}`, bytes) : known(bytes, 'FIONREAD');
   },
-  isEpollTarget(pid, fd, epollFd, occurrence) {
-    const order = binding.compareEpollTarget(pid, fd, epollFd, occurrence);
-    return order < 0 ? refused('kcmp', order) : known(order === 0, 'kcmp KCMP_EPOLL_TFD');
+  isEpollTarget: (pid, fd, epollFd, occurrence) =>
+    holdsEpollTarget(pid, fd, { pid, epollFd, fd, occurrence }),
+  holdsEpollTarget,
+  isSameFile(pid, fd, otherFd) {
+    const order = binding.compareFiles(pid, fd, otherFd);
+    return order < 0 ? refused('kcmp', order) : known(order === 0, 'kcmp KCMP_FILE');
   },
   socketProtocol(pid, fd) {
     const name = binding.socketProtocol(`/proc/${pid}/fd/${fd}`);
@@ -65,5 +85,7 @@ export const noInspector: Inspector = {
   sockDiag: () => recordedOnly,
   queuedBytes: () => recordedOnly,
   isEpollTarget: () => recordedOnly,
+  holdsEpollTarget: () => recordedOnly,
+  isSameFile: () => recordedOnly,
   socketProtocol: () => recordedOnly,
 };

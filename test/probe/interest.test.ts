@@ -42,12 +42,12 @@ tfd:        7 events: 40000000 data: 7f5b00001234abcd  pos:0 ino:4cfd28 sdev:9
 
 test('the lines of Linux 6.18 and of 4.9, which prints no inode', () => {
   expect(parseInterest(FDINFO_6_18)).toEqual([
-    { fd: 22, events: 0x80002019, data: 0x100000002n, inode: 0x40e },
-    { fd: 19, events: 0x80000019, data: 0xffffffffffffffffn, inode: 0x40e },
-    { fd: 7, events: 0x40000000, data: 0x7f5b00001234abcdn, inode: 0x4cfd28 },
+    { fd: 22, events: 0x80002019, data: 0x100000002n, inode: 0x40e, device: 0xe },
+    { fd: 19, events: 0x80000019, data: 0xffffffffffffffffn, inode: 0x40e, device: 0xe },
+    { fd: 7, events: 0x40000000, data: 0x7f5b00001234abcdn, inode: 0x4cfd28, device: 9 },
   ]);
   expect(parseInterest('pos:\t0\ntfd:        5 events:       1d data:                5\n')).toEqual([
-    { fd: 5, events: 0x1d, data: 5n, inode: null },
+    { fd: 5, events: 0x1d, data: 5n, inode: null, device: null },
   ]);
   expect(parseInterest('tfd: five events: 1d data: 5\n')).toBeNull();
 });

@@ -99,9 +99,9 @@ napi_value CompareEpollTarget(napi_env env, napi_callback_info info) {
 napi_value CompareFiles(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
   constexpr int kCompareFile = 0;
-  const long order = syscall(SYS_kcmp, arguments.Int(0), arguments.Int(0), kCompareFile,
-                             static_cast<unsigned long>(arguments.Int(1)),
-                             static_cast<unsigned long>(arguments.Int(2)));
+  const long order =
+      syscall(SYS_kcmp, arguments.Int(0), arguments.Int(0), kCompareFile,
+              static_cast<unsigned long>(arguments.Int(1)), static_cast<unsigned long>(arguments.Int(2)));
   return Result(env, order >= 0 ? static_cast<int32_t>(order) : -errno);
 }
 

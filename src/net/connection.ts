@@ -129,6 +129,7 @@ export class Connection<Context = unknown> extends Sending<Context> {
       }
     }
     this.updateInterest();
+    if (this.closed) return; // the poller has refused
     try {
       if (handlers.readClosed !== undefined) handlers.readClosed(this);
       else this.end();
@@ -145,6 +146,7 @@ export class Connection<Context = unknown> extends Sending<Context> {
     }
     this.flags &= ~CONNECTING;
     this.updateInterest();
+    if (this.closed) return; // the poller has refused
     try {
       this.opened();
     } finally {

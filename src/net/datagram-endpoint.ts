@@ -22,9 +22,13 @@ export const CONTINUE = 16; // then: read on
 export const RETRYING = 32; // a timer will try to send
 export const RESTING = 64; // a timer will let us read again
 export const NEED_DRAIN = 128;
+const REFUSED = 256; // the poller has refused: a timer will ask it again
+
+/** After an error that the next call would only repeat, a level trigger would report it for ever: so long it rests. */
+export const REST_MS = 100;
 
 interface Failure {
-  readonly error: SystemError;
+  readonly error: SystemError | UnderloopError;
   readonly to: SocketAddress | null;
 }
 
@@ -188,7 +192,7 @@ export abstract class DatagramEndpoint<Context> implements Source, Disposable {
   }
 
   /** No error ends a datagram socket. It is told in a later turn, when nobody is in the middle of a call. @internal */
-  protected fail(error: SystemError, to: SocketAddress | null): void {
+  protected fail(error: SystemError | UnderloopError, to: SocketAddress | null): void {
     this.errors++;
     if (this.handlers.error === undefined) return;
     this.failures ??= [];
@@ -227,7 +231,20 @@ export abstract class DatagramEndpoint<Context> implements Source, Disposable {
     let interest = (this.flags & (PAUSED | RESTING)) === 0 ? READABLE : NONE;
     const waits = this.queue !== null && this.queue.length > 0;
     if (waits && (this.flags & RETRYING) === 0) interest |= WRITABLE;
-    this.reactor.registry.setInterest(this.slot, interest);
+    try {
+      this.reactor.registry.setInterest(this.slot, interest);
+    } catch (error) {
+      // The poller refuses (epoll_ctl(2): ENOMEM; ENOSPC to put back what was parked), and nobody would ask it again.
+      if ((this.flags & REFUSED) !== 0) return;
+      this.flags |= REFUSED;
+      this.reactor
+        .setTimer(REST_MS, () => {
+          this.flags &= ~REFUSED;
+          this.updateInterest();
+        })
+        .unref();
+      this.fail(error as SystemError | UnderloopError, null);
+    }
   }
 
   /** @internal */

@@ -1,6 +1,6 @@
 // What a datagram socket calls, and whom it may send to.
 
-import { argumentError, checkObject, type SystemError } from '../errors.js';
+import { argumentError, checkObject, type SystemError, type UnderloopError } from '../errors.js';
 import type { SocketAddress } from '../kernel/kernel.js';
 import { checkAddress } from './address.js';
 import type { DatagramSocket } from './datagram-socket.js';
@@ -56,7 +56,11 @@ export interface DatagramHandlers<Context = unknown> {
    * The system refused a datagram (EMSGSIZE, EACCES, ENOENT, ...), to `to`; or it told of one that was sent earlier, and then
    * `to` is null: ECONNREFUSED when nobody listens at a connected peer's port. The socket goes on.
    */
-  error?(socket: DatagramSocket<Context>, error: SystemError, to: SocketAddress | null): void;
+  error?(
+    socket: DatagramSocket<Context>,
+    error: SystemError | UnderloopError,
+    to: SocketAddress | null,
+  ): void;
   /** The last call, made once after `close()`, in a later turn. */
   close?(socket: DatagramSocket<Context>): void;
 }

@@ -158,7 +158,10 @@ export abstract class DatagramSending<Context> extends DatagramEndpoint<Context>
     const { queue } = this;
     if (queue === null || queue.length === 0) return;
     const count = Math.min(queue.length, DATAGRAMS_PER_ITEM_MAX);
-    queue.drop(this.transmit(queue.bytes, queue.table, queue.first, count));
+    const done = this.transmit(queue.bytes, queue.table, queue.first, count);
+    queue.drop(done);
+    // Reported as writable, and yet nothing was taken: it would be reported in every turn.
+    if (done === 0) this.retry();
     this.updateInterest(); // also when the bound ended it: setting the interest again rearms an edge
     if (queue.length > 0 || (this.flags & NEED_DRAIN) === 0) return;
     this.flags &= ~NEED_DRAIN;

@@ -12,6 +12,7 @@ import {
   FLUSH_QUEUED,
   PAUSED,
   RESTING,
+  REST_MS,
   type DatagramSetup,
 } from './datagram-endpoint.js';
 import type { DatagramHandlers } from './datagram-handlers.js';
@@ -20,9 +21,6 @@ import { DATAGRAMS_PER_ITEM_MAX, DatagramSending } from './datagram-sending.js';
 import { Sender } from './sender.js';
 
 export { DATAGRAMS_PER_ITEM_MAX };
-
-/** After an error that the next call would only repeat, a level trigger would report it for ever: so long it rests. */
-const REST_MS = 100;
 
 /** A socket of whole messages, UDP or Unix, made by `datagram()`. No error ends it; {@link DatagramSocket.close} does. */
 export class DatagramSocket<Context = unknown> extends DatagramSending<Context> {

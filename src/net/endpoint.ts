@@ -22,6 +22,7 @@ export const NEED_DRAIN = 64;
 export const CONTINUING = 128; // edge mode: a bounded read goes on in a later turn
 export const FLUSH_QUEUED = 256; // flush at the turn's end: the reactor will run us then
 export const WRITE_ONLY = 512; // the end of a pipe that only writes
+export const RETRYING = 32_768; // said to be writable, and took nothing: a timer will look again
 /** Looks of the idle scan since something was read or written: a number of five bits. See idle.ts. */
 export const AGE_ONE = 1024;
 export const AGE_MASK = 31 * AGE_ONE;
@@ -241,13 +242,18 @@ export abstract class Endpoint<Context> implements Source, Disposable {
   protected updateInterest(): void {
     if ((this.flags & CLOSED) !== 0) return;
     const { registry } = this.reactor;
-    registry.setInterest(registry.slotOf(this.fd, this), this.interest());
+    try {
+      registry.setInterest(registry.slotOf(this.fd, this), this.interest());
+    } catch (error) {
+      // The poller refuses (epoll_ctl(2): ENOMEM; ENOSPC for one that was parked), so nobody would tell of what comes next.
+      this.shut(error as Error);
+    }
   }
 
   private interest(): number {
     if ((this.flags & CONNECTING) !== 0) return WRITABLE;
     let interest = (this.flags & (PAUSED | READ_ENDED)) === 0 ? READABLE : NONE;
-    if (this.queuedBytes > 0) interest |= WRITABLE;
+    if (this.queuedBytes > 0 && (this.flags & RETRYING) === 0) interest |= WRITABLE;
     // Who only writes still wants to hear that nobody reads. That is told with any interest, and a pipe is never urgent.
     return interest === NONE && (this.flags & WRITE_ONLY) !== 0 ? PRIORITY : interest;
   }

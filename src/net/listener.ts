@@ -110,6 +110,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
   private reserveFd: number;
   private paused = false;
   private resting = false; // out of descriptors
+  private retrying = false; // the poller has refused: a timer will ask it again
 
   /** @internal Use {@link listen}. */
   constructor(
@@ -191,7 +192,24 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
   }
   private updateInterest(): void {
     if (this.fd < 0) return;
-    this.reactor.registry.setInterest(this.slot, this.paused || this.resting || this.full ? NONE : READABLE);
+    try {
+      this.reactor.registry.setInterest(
+        this.slot,
+        this.paused || this.resting || this.full ? NONE : READABLE,
+      );
+    } catch (error) {
+      // The poller refuses (epoll_ctl(2): ENOMEM; ENOSPC to put back what was parked), and nobody would ask it again.
+      if (this.retrying) return;
+      this.retrying = true;
+      this.reactor
+        .setTimer(ACCEPT_BACKOFF_MS, () => {
+          this.retrying = false;
+          this.updateInterest();
+        })
+        .unref();
+      this.acceptErrors++;
+      this.handlers.acceptError?.(this.self, error as SystemError | UnderloopError);
+    }
   }
 
   private get full(): boolean {

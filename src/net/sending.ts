@@ -13,6 +13,7 @@ import {
   NEED_DRAIN,
   PAUSED,
   READ_ENDED,
+  RETRYING,
   Rare,
   WRITE_ENDED,
   closedError,
@@ -26,6 +27,9 @@ export const TRANSFERS_PER_ITEM_MAX = 16;
 
 /** One call for many pieces takes no more bytes: as large as send buffers grow by themselves is of no use in one turn. */
 const GATHER_BYTES_MAX = 256 * 1024;
+
+/** How long a connection rests that is said to be writable and takes nothing. */
+const SEND_RETRY_MS = 2;
 
 /** One write() looks at no more of its bytes: the addon counts in 32 bits. */
 const SEND_BYTES_MAX = 2 ** 31 - 1;
@@ -156,7 +160,10 @@ export abstract class Sending<Context> extends Endpoint<Context> {
         count === 1
           ? kernel.sendBytes(fd, pieces[0], offset, end - offset)
           : kernel.sendPieces(fd, pieces, count, offset, end);
-      if (sent === EAGAIN) break;
+      if (sent === EAGAIN) {
+        if (sends === 0) this.retryLater();
+        break;
+      }
       if (sent < 0) {
         this.sendFailed(sent);
         return;
@@ -166,13 +173,26 @@ export abstract class Sending<Context> extends Endpoint<Context> {
     }
     // Also when the bound ended the loop: setting the interest again rearms an edge.
     this.updateInterest();
-    if (queue.bytes > 0) return;
+    if (queue.bytes > 0 || (this.flags & CLOSED) !== 0) return;
     this.dropQueue();
     if ((this.flags & ENDING) !== 0) this.sendFin();
     if ((this.flags & (NEED_DRAIN | CLOSED)) === NEED_DRAIN) {
       this.flags &= ~NEED_DRAIN;
       this.service.handlers.drain?.(this.self);
     }
+  }
+
+  /**
+   * Reported as writable, and yet nothing was taken: Linux does so while the memory of all TCP sockets is used up (tcp_mem,
+   * tcp(7)). It would report it in every turn, so for a while nobody asks.
+   */
+  private retryLater(): void {
+    this.flags |= RETRYING;
+    const again = (): void => {
+      this.flags &= ~RETRYING;
+      this.updateInterest();
+    };
+    this.reactor.setTimer(SEND_RETRY_MS, again).unref();
   }
 
   /** Nothing is queued any more. What holds replies needs the rest again in its next turn. */

@@ -96,6 +96,7 @@ export class Registry<Source> {
     let result = 0;
     if (interest === NONE) {
       if (old !== NONE) result = this.poller.remove(fd);
+      if (result === ENOENT) result = 0; // not in the set: that is what was asked for
     } else if (old === NONE) {
       result = this.poller.add(fd, interest | trigger, slot, generation);
     } else {

@@ -343,14 +343,19 @@ export class ScriptedKernel implements Kernel {
     const file = this.#table.get(fd);
     if (!(file instanceof PipeEnd)) return this.recv(fd, start, length);
     if (!within(this.buffer, start, length)) return -E.EFAULT;
-    return file.read(this.buffer.subarray(start, start + Math.min(length, this.#readMax)));
+    const count = file.read(this.buffer.subarray(start, start + Math.min(length, this.#readMax)));
+    // As in recv: what a read cut short has left counts as having come just afterwards.
+    if (count > 0 && count < length && (file.poll() & READABLE) !== 0) file.signal(READABLE);
+    return count;
   }
 
   write(fd: number, bytes: Uint8Array, start: number, length: number): number {
     const file = this.#table.get(fd);
     if (!(file instanceof PipeEnd)) return this.#send(fd, bytes, start, length);
     if (!within(bytes, start, length)) return -E.EFAULT;
-    return file.write(bytes.subarray(start, start + Math.min(length, this.#writeMax)));
+    const count = file.write(bytes.subarray(start, start + Math.min(length, this.#writeMax)));
+    if (count > 0 && count < length && (file.poll() & WRITABLE) !== 0) file.signal(WRITABLE);
+    return count;
   }
 
   writePieces(fd: number, pieces: readonly Uint8Array[], count: number, start: number, end: number): number {

@@ -25,7 +25,7 @@ const program = new Command('underloop')
     'after',
     `
 Examples:
-  $ underloop tour                              two minutes through everything below
+  $ underloop tour                              three minutes through what compare shows
   $ underloop compare idle                      what an idle connection costs, model by model
   $ underloop compare wait                      five requests of 2 s: 10 s or 2 s
   $ underloop compare echo --models threads,epoll,node

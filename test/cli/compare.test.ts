@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Cell, Report } from '../../src/compare/report.js';
+import type { Step } from '../../src/compare/workloads/ladder.js';
 import type { ServerThreads, TimelineRow } from '../../src/compare/workloads/wait.js';
 import { TEST_TIMEOUT_MS, MAIN, compareJson, runCommand } from './command.js';
 
@@ -161,6 +162,91 @@ describe.runIf(process.platform === 'linux')('underloop compare', () => {
     );
     const [first] = report.cells;
     expect(lines).toContain(`echo,1,${first!.contestant},p50Us,us,${first!.figures['p50Us']},`);
+  });
+
+  test('active: those who ask are answered at every point, among as many idle ones as it says', async () => {
+    const { code, report } = await compareJson(
+      'active --connections 60 --points 10 --actives 4 --duration 200ms --warm-up 50ms --rounds 1 --models epoll'.split(
+        ' ',
+      ),
+    );
+    const cell = cellOf(report, 'epoll');
+    expect({ code, failure: cell.failure }).toEqual({ code: 0, failure: null });
+    for (const point of [10, 60]) {
+      for (const name of ['p50Us', 'p99Us', 'serverCpuUs'])
+        expect(cell.figures[`${name}@${point}`], `${name}@${point}`).toBeGreaterThan(0);
+      const { result } = cell.raw[point] as Step;
+      expect(result.connections.openAtEnd).toBe(point + 4);
+      expect(result.actives!.connections).toBe(4);
+    }
+  });
+
+  test('churn: a connection for each request, all of them accepted', async () => {
+    const { code, report } = await compareJson(
+      'churn --connections 4 --duration 300ms --warm-up 100ms --rounds 1 --models epoll'.split(' '),
+    );
+    const cell = cellOf(report, 'epoll');
+    expect({ code, failure: cell.failure }).toEqual({ code: 0, failure: null });
+    const { before, after, result } = cell.raw as unknown as Step;
+    expect(cell.figures['connectionsPerSecond']).toBeGreaterThan(0);
+    // Those under way at either look may be accepted, and not yet served.
+    expect(after.accepted - before.accepted).toBeGreaterThanOrEqual(after.served - before.served - 4);
+    expect(result.connections.openedTotal).toBeGreaterThanOrEqual(result.replies);
+  });
+
+  test('cpu: a request takes as long as it works, and the price beside the work is told', async () => {
+    const { code, report } = await compareJson(
+      'cpu --connections 1 --points 0,3000 --duration 200ms --warm-up 50ms --rounds 1 --models epoll'.split(
+        ' ',
+      ),
+    );
+    const { figures, failure } = cellOf(report, 'epoll');
+    expect({ code, failure }).toEqual({ code: 0, failure: null });
+    // A histogram's quantile is 0.4% off at most.
+    expect(figures['p50Us@3000']).toBeGreaterThanOrEqual(3000 * 0.99);
+    expect(figures['requestsPerSecond@3000']).toBeLessThanOrEqual(1e6 / 3000);
+    expect(figures['overheadUs@0']).toBeGreaterThan(0);
+  });
+
+  test('mixed: on a loop the short requests wait for the bursts', async () => {
+    const { code, report } = await compareJson(
+      'mixed --connections 4 --cpu 30ms --duration 500ms --warm-up 100ms --rounds 1 --models epoll'.split(
+        ' ',
+      ),
+    );
+    const { figures, failure } = cellOf(report, 'epoll');
+    expect({ code, failure }).toEqual({ code: 0, failure: null });
+    expect(figures['burstsPerSecond']).toBeGreaterThan(0);
+    expect(figures['burstsPerSecond']).toBeLessThanOrEqual(1000 / 30);
+    expect(figures['answered@alone']).toBeGreaterThan(0);
+    expect(figures['maxMs@bursts']).toBeGreaterThan(15);
+  });
+
+  test('saturate: a pool answers no more than its threads can wait for, and its queue grows', async () => {
+    const { code, report } = await compareJson(
+      'saturate --pool-threads 2 --wait 50ms --points 200 --duration 600ms --warm-up 200ms --rounds 1 --models pool'.split(
+        ' ',
+      ),
+    );
+    expect(code).toBe(0);
+    const pool = cellOf(report, 'pool').figures;
+    const { times } = (cellOf(report, 'pool').raw['200'] as Step).result;
+    // N / wait per second, and at the window's beginning each thread may be about to answer.
+    expect(pool['answersPerSecond@200']).toBeLessThanOrEqual(40 + 2000 / times.windowMs);
+    expect(pool['queued@200']).toBeGreaterThan(0);
+    expect(pool['p50Ms@200']).toBeGreaterThanOrEqual(49);
+  });
+
+  test('slow: slow clients hold the threads of a pool', async () => {
+    const { code, report } = await compareJson(
+      'slow --connections 2 --actives 6 --pool-threads 3 --duration 200ms --warm-up 50ms --rounds 1 --models pool'.split(
+        ' ',
+      ),
+    );
+    expect(code).toBe(0);
+    const pool = cellOf(report, 'pool').figures;
+    expect(pool['serving']).toBe(3);
+    expect(pool['connections']).toBeGreaterThanOrEqual(6);
   });
 
   test('with few descriptors it holds what it can, and says so', async () => {

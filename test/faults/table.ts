@@ -9,7 +9,7 @@ export interface CallFaults {
   readonly errors: readonly string[];
   /**
    * EINTR is listed too, and does not reach the seam: the addon makes the call again, or (connect, close) knows that it goes
-   * on by itself. Tested on the native kernel, in interrupted.test.ts.
+   * on by itself.
    */
   readonly interrupted?: true;
   /** A call of bytes or datagrams: it can also be cut short. */

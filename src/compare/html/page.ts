@@ -20,6 +20,8 @@ export interface PageOptions {
   readonly title?: string;
   /** Grids of winners, shown before the reports. */
   readonly maps?: readonly CrossoverMap[];
+  /** Sentences at the top. */
+  readonly lines?: readonly string[];
   /** A sentence for each report on what to look at. */
   readonly says?: readonly string[];
 }
@@ -37,7 +39,7 @@ const hashOf = (text: string): string => `'sha256-${createHash('sha256').update(
 /** The page of these reports: comparisons, or the stops of a tour. */
 export function toHtml(
   reports: readonly Report[],
-  { title, maps = [], says = [] }: PageOptions = {},
+  { title, maps = [], lines = [], says = [] }: PageOptions = {},
 ): string {
   const curves: CurveChart[] = [];
   const place = (chart: CurveChart): Markup => {
@@ -75,7 +77,7 @@ ${chartsOf(report).map((chart) => ('drawing' in chart ? chart.drawing : place(ch
   return `<!DOCTYPE html>\n${
     markup`<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${name}</title><style>${raw(style)}</style></head><body>
 ${patterns()}<header><h1>${name}</h1>${contents}<p class="hint">Curves: drag to zoom, double-click or Escape for the whole, arrow keys read values, a name in a legend hides its curve.</p><noscript><p class="notice">The curves need JavaScript; the table below each has the same.</p></noscript></header><main>
-${maps.map((map) => crossoverMap(map, winners))}${sections}</main><footer>Medians of one machine: yours is the only one that counts for you.</footer>
+${lines.length === 0 ? null : markup`<ul class="verdict">${lines.map((text) => markup`<li>${text}</li>`)}</ul>`}${maps.map((map) => crossoverMap(map, winners))}${sections}</main><footer>Medians of one machine: yours is the only one that counts for you.</footer>
 <script type="application/json" id="charts">${scriptData(curves)}</script>${scripts.map((text) => markup`<script>${raw(text)}</script>`)}
 </body></html>`.text
   }\n`;

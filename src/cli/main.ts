@@ -1,23 +1,21 @@
 #!/usr/bin/env node
 // The command line: `underloop COMMAND`. Each command is a file of its own; none has logic of its own.
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { SystemError, UnderloopError } from '../errors.js';
+import { adviseCommand } from './advise.js';
 import { compareCommand } from './compare.js';
+import { crossoverCommand } from './crossover.js';
 import { psCommand } from './ps.js';
 import { stepCommand } from './step.js';
 import { tourCommand } from './tour.js';
 import { traceCommand } from './trace.js';
 import { EXIT } from './exit.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { packageVersion } from './version.js';
 
 const program = new Command('underloop')
   .description('An event loop you can see through.')
-  .version(version)
+  .version(packageVersion)
   .enablePositionalOptions() // what follows the script of `step` is the script's own
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
@@ -29,6 +27,8 @@ Examples:
   $ underloop compare idle                      what an idle connection costs, model by model
   $ underloop compare wait                      five requests of 2 s: 10 s or 2 s
   $ underloop compare echo --models threads,epoll,node
+  $ underloop crossover --quick                 which model wins where
+  $ underloop advise --connections 500 --wait 20ms --cpu 2ms --memory 512M
   $ underloop step examples/echo-reactor.js     hold the loop between two readiness events
   $ underloop ps 4242                           what any process waits for (Linux)
   $ underloop trace export app.trace            what a recorded reactor did
@@ -36,7 +36,15 @@ Examples:
 Exit status: 0 all well; 1 something failed, and the report says what; 2 a mistake in the arguments;
 130 interrupted (the report of what was measured is still printed).`,
   );
-for (const make of [compareCommand, stepCommand, psCommand, traceCommand, tourCommand])
+for (const make of [
+  compareCommand,
+  crossoverCommand,
+  adviseCommand,
+  stepCommand,
+  psCommand,
+  traceCommand,
+  tourCommand,
+])
   program.addCommand(make().exitOverride());
 
 // `| head` reads no more: that is no error of ours, and whoever prints has its own way to end.

@@ -5,7 +5,7 @@ import type { Report } from './report.js';
 const HEADING = 'workload,round,model,figure,unit,value,failure';
 
 /** A field in quotes where it needs them (RFC 4180). */
-function field(value: string | number): string {
+export function field(value: string | number): string {
   const text = String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -4,8 +4,12 @@ import { isKnown } from '../../probe/index.js';
 import type { Report } from '../report.js';
 import { formatCount, formatSummary, formatTable, intervalNote, wrap } from './format.js';
 
-export function heading(report: Report, title: string): string {
-  const { machine, pinning, settings } = report;
+/** Which machine it was, and where everything ran. */
+export function machineLines(
+  machine: Report['machine'],
+  pinning: Report['pinning'],
+  seed: number,
+): [string, string] {
   const cpu = isKnown(machine.cpuModel) ? machine.cpuModel.value : machine.architecture;
   const virtual = isKnown(machine.virtualMachine) && machine.virtualMachine.value ? ', virtual machine' : '';
   const pins =
@@ -13,9 +17,15 @@ export function heading(report: Report, title: string): string {
       ? `server on core ${pinning.serverCpu}; load, upstream and this program on core ${pinning.clientCpu}`
       : `nothing is pinned (${pinning.reason}): server and load take each other's time`;
   return [
-    title,
     `${cpu}, ${machine.usableCpus} cores${virtual}; ${machine.kernel}; ${machine.runtime}`,
-    `${pins}; seed ${settings.seed}`,
+    `${pins}; seed ${seed}`,
+  ];
+}
+
+export function heading(report: Report, title: string): string {
+  return [
+    title,
+    ...machineLines(report.machine, report.pinning, report.settings.seed),
     ...report.notices.map((notice) => wrap(`! ${notice}`, '  ')),
     ...(report.interrupted ? [`! Interrupted: ${report.cells.length} cells were measured.`] : []),
   ].join('\n');

@@ -117,5 +117,11 @@ export function renderCrossover(report: CrossoverReport): string {
       ),
     ),
     ...(report.verdict.length > 0 ? ['', ...report.verdict.map((line) => wrap(`> ${line}`, '  '))] : []),
+    ...(report.law === null
+      ? []
+      : [
+          '',
+          'For your own numbers: underloop advise --connections 500 --wait 20ms --cpu 2ms [--from FILE.json]',
+        ]),
   ].join('\n');
 }

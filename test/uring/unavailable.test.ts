@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { capabilities, ringKernel, unavailable } from '../../src/uring/kernel.js';
 import { openProactor } from '../../src/uring/proactor.js';
+import { HANG_MS } from '../lifecycle/child.js';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -43,7 +44,7 @@ describe.runIf(process.platform === 'linux')('io_uring_setup refused by a seccom
     const { status, stdout, stderr } = spawnSync(
       launcher,
       [String(error), process.execPath, '--input-type=module', '-e', program],
-      { encoding: 'utf8', timeout: 20_000 },
+      { encoding: 'utf8', timeout: HANG_MS },
     );
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const { reason, refused, connections } = JSON.parse(stdout) as Record<string, never>;
@@ -56,7 +57,7 @@ describe.runIf(process.platform === 'linux')('io_uring_setup refused by a seccom
     const { status, stdout, stderr } = spawnSync(
       launcher,
       [String(EPERM), process.execPath, path('../../dist/models/serve.js'), '--model', 'uring'],
-      { encoding: 'utf8', timeout: 20_000 },
+      { encoding: 'utf8', timeout: HANG_MS },
     );
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(/^[^\n]*the model uring: [^\n]*\n$/);

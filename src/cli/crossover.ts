@@ -13,6 +13,7 @@ import {
   type CrossoverOptions,
   type CrossoverReport,
 } from '../compare/crossover/index.js';
+import { crossoverHtml } from '../compare/html/crossover.js';
 import { checkWritable } from './compare.js';
 import { EXIT, interruptible } from './exit.js';
 import { durations, list, microsecondsList, whole, wholes } from './parse.js';
@@ -30,6 +31,7 @@ interface Flags {
   seed?: number;
   json?: string | true;
   csv?: string;
+  html?: string;
   quiet?: boolean;
 }
 
@@ -87,10 +89,12 @@ async function run(flags: Flags): Promise<void> {
   readCrossover(options); // a mistake is told before the files are made
   if (typeof flags.json === 'string') checkWritable('--json', flags.json);
   if (flags.csv !== undefined) checkWritable('--csv', flags.csv);
+  if (flags.html !== undefined) checkWritable('--html', flags.html);
   const report = await runCrossover(options, interruptible(), flags.quiet === true);
   const json = toJson(report);
   process.stdout.write(flags.json === true ? json : `${renderCrossover(report)}\n`);
   if (flags.csv !== undefined) writeFileSync(flags.csv, crossoverCsv(report));
+  if (flags.html !== undefined) writeFileSync(flags.html, crossoverHtml(report));
   if (typeof flags.json === 'string') writeFileSync(flags.json, json);
   process.exitCode = exitCodeOf(report);
 }
@@ -129,6 +133,7 @@ export function crossoverCommand(): Command {
     .option('--seed <n>', 'of the order and of the cells held out (default: random, and printed)', whole)
     .option('--json [file]', 'write all of it to a file, or to stdout instead of text')
     .option('--csv <file>', 'write every measurement to a file')
+    .option('--html <file>', 'write the map as one page with charts, which needs no network')
     .option('--quiet', 'no progress')
     .addHelpText(
       'after',

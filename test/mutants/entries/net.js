@@ -149,8 +149,8 @@ export const mutants = [
     name: 'failed-send-means-not-now',
     problem: 'RST in mid-write',
     source,
-    from: 'if (sent === EAGAIN) break;',
-    to: 'if (sent < 0) break;',
+    from: 'if (sent === EAGAIN) {',
+    to: 'if (sent < 0) {',
     fails: { [write]: ['RST in mid-write'] },
     alsoFails: {
       'ENOBUFS from send': 'the same with another error',

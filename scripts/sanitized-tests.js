@@ -19,13 +19,15 @@ export const EXCLUDED_FROM_ADDRESS = [
   ['test/poller/time.test.ts', 'the same: strace takes a system call away there'],
   ['test/models/limits.test.ts', 'limits memory and threads below what the sanitizer itself needs'],
   ['test/host/alive.test.ts', 'asserts times of eighteen processes at once'],
-  ['test/cli/compare.test.ts', 'measures memory and times in processes under load'],
+  ['test/cli/{compare,crossover}.test.ts', 'measure memory and times in processes under load'],
+  ['test/html/**', 'starts a browser, a foreign program'],
+  ['test/ps/**', 'starts nginx, python3 and strace, foreign programs'],
   // Those could run, but take half of the time, of which .ci/run has little, and would add next to nothing.
   [
     'test/cli/{interrupted,killed,usage}.test.ts',
     'the servers are those of test/models; a killed one reports nothing',
   ],
-  ['test/{ci,compare,workload}/**', 'run no native code'],
+  ['test/{ci,compare,crossover,faults,mutants,workload}/**', 'run no native code'],
   [
     'test/examples/{docs,echo-reactor,lag}.test.ts',
     'compare what is printed; what runs is what test/net and test/poller run',

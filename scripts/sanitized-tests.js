@@ -10,6 +10,7 @@ export const EXCLUDED_FROM_ADDRESS = [
   ['test/examples/articles.test.ts', 'starts Postgres and Redis, and compares times'],
   ['test/examples/redis-sync.test.ts', 'starts Redis, a foreign program'],
   ['test/node/redis.test.ts', 'starts Redis'],
+  ['test/node/{http,lifetime}.test.ts', 'start curl, which hangs with the sanitizer in it'],
   ['test/probe/bill.test.ts', 'measures memory, of which the sanitizer takes several times as much'],
   ['test/probe/live.test.ts', 'measures memory'],
   [

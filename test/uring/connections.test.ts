@@ -383,7 +383,7 @@ describe.skipIf(unavailable() !== null)('the whole', () => {
     expect(inherited.filter((line) => /io_uring|socket:|eventpoll/.test(line))).toEqual([]);
   });
 
-  it('memory stays where it is over 200,000 messages and 2,000 connections', async () => {
+  it('slots are used again over 5,000 messages and 250 connections', async () => {
     const server = start(echo);
     const [peer] = await open(server);
     const round = async (): Promise<void> => {

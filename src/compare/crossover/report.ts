@@ -61,21 +61,22 @@ export interface Measurement extends Conditions {
 }
 
 /** The medians of a model in a cell over the rounds. */
-export interface CellResult {
+export interface CellResult extends Pick<
+  Measurement,
+  | 'requestsPerSecond'
+  | 'served'
+  | 'meanUs'
+  | 'p50Us'
+  | 'p99Us'
+  | 'serverCpuUs'
+  | 'generatorCpuUs'
+  | 'upstreamCpuUs'
+  | 'serverRssBytes'
+  | 'clientBound'
+> {
   readonly rounds: number;
-  /** By figure, as in {@link Measurement}. */
-  readonly requestsPerSecond: number;
-  readonly served: number;
-  readonly meanUs: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
-  readonly serverCpuUs: number;
-  readonly generatorCpuUs: number;
-  readonly upstreamCpuUs: number;
-  readonly serverRssBytes: number | null;
   /** All in: {@link Prediction.memoryBytes}, which is calibrated on idle connections and checked by nothing here. */
   readonly memoryBytes: number | null;
-  readonly clientBound: boolean;
 }
 
 export type Criterion = 'throughput' | 'server CPU per request' | 'p99 latency';

@@ -32,10 +32,12 @@ export const SERVERS = {
   [BASELINE]: { command: [limitProgram('epoll_echo')] },
   [BASELINE_AGAIN]: { command: [limitProgram('epoll_echo')] },
   'c-epoll-edge': { command: [limitProgram('epoll_echo'), '-e'] },
+  'c-epoll-deferred': { command: [limitProgram('epoll_echo'), '-d'] },
   'c-threads': { command: [limitProgram('threads_echo'), '-s', '64'] },
   reactor: reactorServer('--poller', 'epoll'),
   'reactor-turn': reactorServer('--poller', 'epoll', '--flush', 'turn'),
   'reactor-edge': reactorServer('--poller', 'epoll', '--trigger', 'edge'),
+  'reactor-deferred': reactorServer('--poller', 'epoll', '--deferred'),
   'reactor-poll': reactorServer('--poller', 'poll'),
   'node-net': node('servers/node-net.js'),
 };

@@ -202,6 +202,11 @@ constexpr int kUserTimeout = TCP_USER_TIMEOUT;
 #else
 constexpr int kUserTimeout = -1;  // Linux alone has it
 #endif
+#ifdef TCP_DEFER_ACCEPT
+constexpr int kDeferAccept = TCP_DEFER_ACCEPT;
+#else
+constexpr int kDeferAccept = -1;  // the same
+#endif
 constexpr Option kOptions[] = {
     {SOL_SOCKET, SO_ERROR},
     {SOL_SOCKET, SO_REUSEADDR},
@@ -223,6 +228,7 @@ constexpr Option kOptions[] = {
     {IPPROTO_TCP, TCP_KEEPINTVL},
     {IPPROTO_TCP, TCP_KEEPCNT},
     {IPPROTO_TCP, kUserTimeout},
+    {IPPROTO_TCP, kDeferAccept},
 };
 constexpr int32_t kLingerOption = 9;
 

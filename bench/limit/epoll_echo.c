@@ -1,6 +1,7 @@
 // The limit that the reactor is held against: the least that a single-threaded echo server on epoll can do.
 //
-//   epoll_echo [-p port] [-e]      -e: edge-triggered instead of level-triggered
+//   epoll_echo [-p port] [-e] [-d]      -e: edge-triggered instead of level-triggered; -d: accepts only what has sent
+//                                       something (TCP_DEFER_ACCEPT), and reads it at once
 //
 // Prints "PORT <n>" once it listens on 127.0.0.1, and ends when stdin reaches end-of-file or at SIGTERM.
 
@@ -21,6 +22,7 @@ struct connection {
 
 static int epoll_fd;
 static bool edge;
+static bool deferred;
 static char buffer[BUFFER_BYTES];
 // Their addresses tell these two descriptors from connections in the kernel's user data.
 static struct connection listener;
@@ -37,6 +39,8 @@ static void close_connection(struct connection *connection) {
   free(connection);
 }
 
+static void serve_level(struct connection *connection);
+
 static void accept_all(void) {
   for (;;) {
     int fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -51,6 +55,7 @@ static void accept_all(void) {
     connection->fd = fd;
     // Edge: both directions once and for all. Level: asking for writability too would report it in every wait.
     set_interest(connection, EPOLL_CTL_ADD, edge ? EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET : EPOLLIN);
+    if (deferred) serve_level(connection);
   }
 }
 
@@ -144,13 +149,15 @@ static void check_lifeline(void) {
 int main(int argc, char **argv) {
   uint16_t port = 0;
   int option;
-  while ((option = getopt(argc, argv, "p:e")) != -1) {
+  while ((option = getopt(argc, argv, "p:ed")) != -1) {
     if (option == 'p') {
       port = (uint16_t)number_argument("-p", optarg, 0, 65535);
     } else if (option == 'e') {
       edge = true;
+    } else if (option == 'd') {
+      deferred = true;
     } else {
-      fprintf(stderr, "usage: epoll_echo [-p port] [-e]\n");
+      fprintf(stderr, "usage: epoll_echo [-p port] [-e | -d]\n");
       return 2;
     }
   }
@@ -163,6 +170,9 @@ int main(int argc, char **argv) {
   // EPERM: stdin is a file or /dev/null, always readable to epoll; then only SIGTERM ends us.
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, lifeline.fd, &event) != 0 && errno != EPERM) die("epoll_ctl stdin");
   listener.fd = listen_on_loopback(port, SOCK_NONBLOCK);
+  const int seconds = 5;
+  if (deferred && setsockopt(listener.fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds) != 0)
+    die("defer");
   set_interest(&listener, EPOLL_CTL_ADD, EPOLLIN);
 
   struct epoll_event events[EVENTS_PER_WAIT];

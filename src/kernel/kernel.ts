@@ -65,6 +65,8 @@ export type SocketOption =
   | 'keepAliveCount'
   /** Milliseconds that sent bytes may stay without acknowledgement (TCP_USER_TIMEOUT). Linux. */
   | 'userTimeoutMs'
+  /** Of a listener: connections are accepted when they have sent something, or after so many seconds (TCP_DEFER_ACCEPT). Linux. */
+  | 'deferAcceptS'
   | DatagramSocketOption;
 /** Those of datagram sockets. */
 export type DatagramSocketOption =

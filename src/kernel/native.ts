@@ -37,6 +37,7 @@ const socketOptions: readonly SocketOption[] = [
   'keepAliveIntervalS',
   'keepAliveCount',
   'userTimeoutMs',
+  'deferAcceptS',
 ];
 const optionNumber = Object.fromEntries(socketOptions.map((name, i) => [name, i])) as Record<
   SocketOption,

@@ -65,6 +65,7 @@ export class Network {
       keepAliveIntervalS: 75,
       keepAliveCount: 9,
       userTimeoutMs: 0,
+      deferAcceptS: 0,
     };
     return new Socket(this, family, {
       ...flags,

@@ -65,12 +65,14 @@ const TCP_ONLY: readonly SocketOption[] = [
   'keepAliveIntervalS',
   'keepAliveCount',
   'userTimeoutMs',
+  'deferAcceptS',
 ];
 /** Their greatest values; tcp(7). */
 const NUMBERS_MAX: Partial<Record<SocketOption, number>> = {
   keepAliveIdleS: 32_767,
   keepAliveIntervalS: 32_767,
   keepAliveCount: 127,
+  deferAcceptS: 32_767,
 };
 
 /** Options of datagram sockets alone: a stream socket knows none of them here. */

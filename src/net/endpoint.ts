@@ -1,6 +1,7 @@
 // What a connection is: its descriptor, its state in few bytes, its addresses and options, and the one way out.
 
 import { SystemError, UnderloopError, peerError } from '../errors.js';
+import { ECONNRESET } from '../kernel/errno.js';
 import type { Kernel, SocketAddress, SocketOption } from '../kernel/kernel.js';
 import { NONE, PRIORITY, READABLE, WRITABLE } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
@@ -260,14 +261,19 @@ export abstract class Endpoint<Context> implements Source, Disposable {
 
   /** @internal */
   protected failed(syscall: string, result: number): void {
-    this.shut(this.failure ?? this.systemError(syscall, result));
+    const { error, close } = this.service.handlers; // eslint-disable-line @typescript-eslint/unbound-method -- not called
+    // Nobody would be told: to make the error would take as long as a system call.
+    const unheard = error === undefined && close === undefined;
+    this.shut(unheard ? null : (this.failure ?? this.systemError(syscall, result)));
   }
 
   /** @internal */
   protected systemError(syscall: string, result: number): SystemError {
     const { kernel } = this.reactor;
     if (this.kernel !== kernel) syscall = syscall === 'recv' ? 'read' : 'write'; // no socket
-    const peer = this.peerAddress ?? this.service.target ?? null;
+    // After a reset the kernel knows the peer no more: ENOTCONN, getpeername(2).
+    const known = result === ECONNRESET ? null : this.peerAddress;
+    const peer = known ?? this.service.target ?? null;
     return peerError(syscall, result, { fd: this.fd, ...whereOf(peer) });
   }
 

@@ -101,6 +101,8 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
   /** @internal */ readonly staging: Staging;
   /** @internal */ readonly holdsReplies: boolean;
   private readonly connectionsMax: number;
+  /** What is accepted has sent something, most likely. */
+  private readonly readsAtOnce: boolean;
   private readonly idle: IdleScan | null;
   // Of connections that have closed: those that are open know their own.
   private bytesReadBefore = 0;
@@ -129,6 +131,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     this.staging = Staging.of(reactor.kernel.buffer);
     this.holdsReplies = options.flush === 'turn';
     this.connectionsMax = options.connectionsMax ?? Infinity;
+    this.readsAtOnce = options.deferAcceptS !== undefined;
     this.idle =
       options.idleTimeoutMs === undefined ? null : new IdleScan(this, reactor, options.idleTimeoutMs);
     this.address = address as Address;
@@ -269,6 +272,8 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     this.idle?.arm();
     if (this.full) this.updateInterest();
     connection.opened();
+    // It is registered already: had it sent nothing, it would be reported when it does.
+    if (this.readsAtOnce) connection.run(READABLE);
   }
 
   /**

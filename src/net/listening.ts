@@ -5,11 +5,14 @@ import { EADDRINUSE } from '../kernel/errno.js';
 import type { Kernel, SocketAddress, SocketOption } from '../kernel/kernel.js';
 import { checkAddress, checkOneOf, checkPath, whereOf } from './address.js';
 import { checkSwitch } from './checks.js';
-import { applyOptions, type StreamOptions } from './options.js';
+import { applyOption, applyOptions, type StreamOptions } from './options.js';
 import { boundFile, removeFile, removeStale, takenHint, type SocketFile } from './socket-file.js';
 
 /** What the kernel queues of finished handshakes; it cuts it to net.core.somaxconn (listen(2)). */
 const BACKLOG = 511;
+
+/** What deferAcceptS may be: the kernel turns it into a number of SYN-ACKs sent again, 255 at most, and much less in practice. */
+const DEFER_S_MAX = 32_767;
 
 /** Where a listener listens: `host` and `port`, or `path`, or `fd`; and how its socket is bound. socket(7), unix(7). */
 export interface PlaceOptions {
@@ -40,6 +43,12 @@ export interface PlaceOptions {
   reusePort?: boolean;
   /** An IPv6 socket takes no IPv4 connections. */
   ipv6Only?: boolean;
+  /**
+   * For protocols in which the client speaks first: a connection is accepted when it has sent something, and read at once,
+   * which spares the server one wake-up of three. After about so many seconds a silent one is accepted too, or given up
+   * by the kernel: 1 to 32,767. Linux. TCP_DEFER_ACCEPT, tcp(7).
+   */
+  deferAcceptS?: number;
 }
 
 /** A descriptor that listens. */
@@ -58,6 +67,8 @@ export function checkPlace(options: PlaceOptions): SocketAddress | number {
   checkInteger('options.backlog', options.backlog ?? BACKLOG, 1, 65_535);
   for (const name of ['reusePort', 'ipv6Only', 'replaceStale', 'keepFile'] as const)
     checkSwitch(`options.${name}`, options[name]);
+  if (options.deferAcceptS !== undefined)
+    checkInteger('options.deferAcceptS', options.deferAcceptS, 1, DEFER_S_MAX);
   if (options.fd !== undefined) {
     checkFd('options.fd', options.fd);
     return options.fd;
@@ -92,7 +103,7 @@ function open(kernel: Kernel, address: SocketAddress, options: PlaceOptions & St
   };
   try {
     if (address.family === 'unix') {
-      applyOptions(kernel, fd, options);
+      applyListenerOptions(kernel, fd, options);
       if (options.replaceStale === true) removeStale(kernel, address);
       const bound = kernel.bind(fd, address);
       must('bind', bound, bound === EADDRINUSE ? takenHint(kernel, address) : undefined);
@@ -102,7 +113,7 @@ function open(kernel: Kernel, address: SocketAddress, options: PlaceOptions & St
       set('reuseAddress', true);
       if (options.reusePort === true) set('reusePort', true);
       if (address.family === 6 && options.ipv6Only !== undefined) set('ipv6Only', options.ipv6Only);
-      applyOptions(kernel, fd, options);
+      applyListenerOptions(kernel, fd, options);
       must('bind', kernel.bind(fd, address), bindHint(address.port));
     }
     must('listen', kernel.listen(fd, options.backlog ?? BACKLOG));
@@ -111,6 +122,11 @@ function open(kernel: Kernel, address: SocketAddress, options: PlaceOptions & St
     undo();
     throw error;
   }
+}
+
+function applyListenerOptions(kernel: Kernel, fd: number, options: PlaceOptions & StreamOptions): void {
+  applyOptions(kernel, fd, options);
+  if (options.deferAcceptS !== undefined) applyOption(kernel, fd, 'deferAcceptS', options.deferAcceptS);
 }
 
 function addressOf(kernel: Kernel, fd: number): SocketAddress {
@@ -131,7 +147,7 @@ function inherit(kernel: Kernel, fd: number, options: StreamOptions): Listening 
     );
   }
   const address = addressOf(kernel, fd);
-  applyOptions(kernel, fd, options);
+  applyListenerOptions(kernel, fd, options);
   const result = kernel.adopt(fd);
   if (result < 0) throw new SystemError('fcntl', result, { fd });
   // Its file, if it has one, is whoever's made it.

@@ -65,17 +65,22 @@ export function checkStreamOptions(name: string, options: StreamOptions): void {
   }
 }
 
+/** Sets one option. Throws ERR_UNSUPPORTED for what this system or this kind of socket has not, or a `SystemError`. */
+export function applyOption(kernel: Kernel, fd: number, option: SocketOption, value: number): void {
+  const result = kernel.setOption(fd, option, value);
+  if (result === ENOPROTOOPT || result === EOPNOTSUPP) {
+    throw new UnderloopError(
+      'ERR_UNSUPPORTED',
+      `this system or socket has no option ${option}; leave it out`,
+    );
+  }
+  if (result < 0) throw new SystemError('setsockopt', result, { fd, hint: `The option is ${option}` });
+}
+
 /** Sets what is given. Throws ERR_UNSUPPORTED for what this system or this kind of socket has not, or a `SystemError`. */
 export function applyOptions(kernel: Kernel, fd: number, options: StreamOptions): void {
   const set = (option: SocketOption, value: number): void => {
-    const result = kernel.setOption(fd, option, value);
-    if (result === ENOPROTOOPT || result === EOPNOTSUPP) {
-      throw new UnderloopError(
-        'ERR_UNSUPPORTED',
-        `this system or socket has no option ${option}; leave it out`,
-      );
-    }
-    if (result < 0) throw new SystemError('setsockopt', result, { fd, hint: `The option is ${option}` });
+    applyOption(kernel, fd, option, value);
   };
   const { noDelay, keepAlive } = options;
   if (noDelay !== undefined) set('noDelay', noDelay ? 1 : 0);

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 const load = (name: string) => import(new URL(name, import.meta.url).href);
 const { FrameReader, PATTERN_SEED, helloFrame, makePattern, writeFrame } = await load('frames.js');
 const { Judge } = await load('judge.js');
+const { classesOf } = await load('mappings.js');
 const { growthOf } = await load('memory.js');
 const { planOf } = await load('plan.js');
 
@@ -132,17 +133,68 @@ describe('the judge', () => {
   });
 });
 
-test('growth counts from the end of the fifth minute, between medians of a minute; null when the run was shorter', () => {
-  const samples = (minutes: number, ownMib: (minute: number) => number) =>
-    Array.from({ length: minutes * 6 + 1 }, (_, i) => {
-      const bytes = ownMib(i / 6) * 2 ** 20;
-      return { atMs: i * 10_000, ownBytes: bytes, pssBytes: bytes, heapBytes: bytes };
+describe('growth of memory', () => {
+  const MIB = 2 ** 20;
+  /** A sample each ten seconds, until `minutes`; `drained` more minutes at the end are those of the drain. */
+  const samples = (minutes: number, ownMib: (minute: number) => number, drained = 0) =>
+    Array.from({ length: (minutes + drained) * 6 + 1 }, (_, i) => {
+      const ownBytes = ownMib(i / 6) * MIB;
+      const rest = { pssBytes: ownBytes, heapBytes: 3 * MIB, youngBytes: MIB, oldBytes: 2 * MIB };
+      const draining = i > minutes * 6;
+      return { atMs: i * 10_000, draining, ownBytes, ...rest, mallocBytes: MIB, mappings: i };
     });
-  expect(growthOf(samples(6, () => 1))).toBe(null);
-  expect(growthOf(samples(60, (minute) => Math.min(minute, 5))).ownMib).toBe(0);
-  expect(growthOf(samples(60, (minute) => minute)).ownMib).toBeCloseTo(54, 0);
-  // A single high sample is no growth.
-  expect(growthOf(samples(60, (minute) => (minute === 60 ? 99 : 5))).ownMib).toBe(0);
+
+  test('is the median of the last five minutes against that of minutes five to ten', () => {
+    expect(growthOf(samples(60, (minute) => Math.min(minute, 5))).ownMib).toBe(0);
+    expect(growthOf(samples(60, (minute) => minute)).ownMib).toBeCloseTo(50, 0);
+    expect(growthOf(samples(60, (minute) => minute))).toMatchObject({ windowMs: 300_000, endMs: 3_600_000 });
+    // What lasted less than half of a window is no growth, in neither of them.
+    expect(growthOf(samples(60, (minute) => (minute > 58 ? 99 : 5))).ownMib).toBe(0);
+    expect(growthOf(samples(60, (minute) => (minute > 6 && minute < 8 ? 99 : 5))).ownMib).toBe(0);
+    // What came between them to stay is.
+    expect(growthOf(samples(60, (minute) => (minute > 30 ? 8 : 5))).ownMib).toBe(3);
+  });
+  test('has shorter windows in a run below a quarter of an hour, and is null below seven minutes', () => {
+    expect(growthOf(samples(6, () => 1))).toBe(null);
+    expect(growthOf(samples(7, (minute) => minute))).toMatchObject({ windowMs: 60_000 });
+    expect(growthOf(samples(7, (minute) => minute)).ownMib).toBeCloseTo(1, 0);
+    expect(growthOf(samples(11, () => 1))).toMatchObject({ windowMs: 180_000, ownMib: 0 });
+    expect(growthOf([])).toBe(null);
+  });
+  test('leaves out the samples of the drain, also where they are many', () => {
+    const drained = samples(20, (minute) => (minute > 20 ? 40 : 5), 10);
+    expect(growthOf(drained)).toMatchObject({ ownMib: 0, endMs: 20 * 60_000 });
+    expect(growthOf(samples(6, () => 1, 10))).toBe(null);
+  });
+  test('says which part of it grew', () => {
+    const grown = samples(20, (minute) => (minute > 15 ? 9 : 5)).map((sample) => ({
+      ...sample,
+      mallocBytes: sample.atMs > 15 * 60_000 ? 4 * MIB : MIB,
+    }));
+    const parts = { ownMib: 4, mallocMib: 3, restMib: 1, youngMib: 0, oldMib: 0, liveMib: 0 };
+    expect(growthOf(grown)).toMatchObject(parts);
+  });
+
+  test('private pages are told apart by the kind of mapping', () => {
+    const range = (addresses: string, rights: string, name: string, kib: number) =>
+      `${addresses} ${rights} 00000000 00:00 0 ${name}\nRss: 9 kB\nAnonymous:  ${String(kib)} kB\nKSM: 0 kB\n`;
+    const text = [
+      range('5500000000-5500010000', 'rw-p', '                   /usr/bin/node', 8),
+      range('5600000000-5600020000', 'rw-p', '                   [heap]', 100),
+      range('7f0000000000-7f0000021000', 'rw-p', '', 16), // an arena, and the rest of its 64 MiB
+      range('7f0000021000-7f0004000000', '---p', '', 0),
+      range('7f0008000000-7f0008040000', 'rw-p', '', 256), // aligned as one, but nothing behind it
+      range('7f0009000000-7f0009040000', 'rw-p', '[anon: something]', 32),
+      range('7ffc00000000-7ffc00021000', 'rw-p', '[stack]', 12),
+    ].join('');
+    expect(classesOf(text)).toEqual({
+      mallocBytes: 116 * 1024,
+      stackBytes: 12 * 1024,
+      fileBytes: 8 * 1024,
+      anonymousBytes: 288 * 1024,
+      mappings: 7,
+    });
+  });
 });
 
 test('the same seed and number give the same plan, others another', () => {

@@ -27,6 +27,13 @@ export function progressLine({ server, samples, judge }, elapsedMs) {
   return parts.join(' | ');
 }
 
+/** "55.0 to 60.0 against 5.0 to 10.0": what growthOf() compared. */
+function windows({ settleMs, windowMs, endMs }) {
+  const minutes = (fromMs) =>
+    `${(fromMs / 60_000).toFixed(1)} to ${((fromMs + windowMs) / 60_000).toFixed(1)}`;
+  return `${minutes(endMs - windowMs)} against that of ${minutes(settleMs)}`;
+}
+
 /** @param {ReturnType<import('./soak.js').Soak['result']>} result */
 export function formatResult(result) {
   const { server, peer } = result;
@@ -65,18 +72,24 @@ export function formatResult(result) {
     ['descriptors', `${result.fds.before} before, ${result.fds.after} after`],
   ];
   const first = result.samples[0];
-  const last = result.samples.at(-1);
-  if (first !== undefined)
+  const last = result.samples.findLast(({ draining }) => !draining);
+  if (last !== undefined)
     rows.push([
       'memory',
       `own ${mib(first.ownBytes)} to ${mib(last.ownBytes)} MiB, PSS ${mib(first.pssBytes)} to ${mib(last.pssBytes)} MiB`,
     ]);
   if (result.growth !== null) {
-    const { ownMib, pssMib, heapMib } = result.growth;
-    rows.push([
-      'growth',
-      `own ${ownMib.toFixed(2)} MiB after five minutes (PSS ${pssMib.toFixed(2)}, heap ${heapMib.toFixed(2)})`,
-    ]);
+    const { growth } = result;
+    const change = (name) => growth[name].toFixed(2);
+    rows.push(
+      ['growth', `own ${change('ownMib')} MiB: the median of minutes ${windows(growth)} of load`],
+      [
+        '  of it',
+        `V8's young pages ${change('youngMib')}, its other pages ${change('oldMib')}, malloc ${change('mallocMib')}, ` +
+          `the rest ${change('restMib')} MiB; ${growth.mappings} mappings`,
+      ],
+      ['  beside it', `living objects ${change('liveMib')} MiB, PSS ${change('pssMib')} MiB`],
+    );
   }
   const title = `soak on ${result.poller}, ${result.trigger}, seed ${result.seed}${result.withoutGenerations ? ', WITHOUT the generation check' : ''}`;
   const verdict = result.interrupted ? 'interrupted: figures so far' : result.passed ? 'passed' : 'FAILED';

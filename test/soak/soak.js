@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Child } from '../../dist/compare/processes.js';
 import { Random } from '../../dist/load/random.js';
 import { Judge } from './judge.js';
+import { mappingsOf } from './mappings.js';
 import { growthOf } from './memory.js';
 import { withoutGenerations as makeMutant } from './mutant.js';
 import { pause } from './pause.js';
@@ -17,7 +18,7 @@ const script = (name) => fileURLToPath(new URL(name, import.meta.url));
 const SILENCE_MS = 30_000;
 /** After the last connection was opened. The peer gives up on one that is stuck after 30 s. */
 const DRAIN_MS = 60_000;
-/** Growth of the server's own memory that fails a run, after its first five minutes. */
+/** Growth of the server's own memory that fails a run, as memory.js counts it. */
 const GROWTH_MIB_MAX = 2;
 /** Bursts without descriptors: every so often, for so long. */
 const BURST_EVERY_MS = 3000;
@@ -51,7 +52,7 @@ export class Soak {
   server = new End();
   peer = new End();
   bursts = 0;
-  /** @type {{ atMs: number, pssBytes: number, ownBytes: number, rssBytes: number, heapBytes: number, externalBytes: number, fds: number }[]} */
+  /** Figures of memory.js and mappings.js, in bytes. @type {({ atMs: number, draining: boolean, fds: number } & Record<string, number>)[]} */
   samples = [];
   /** What ended the run before its time. @type {string | null} */
   failure = null;
@@ -59,6 +60,7 @@ export class Soak {
   #children = { server: null, peer: null };
   #startedMs = 0;
   #fds = { before: 0, after: 0 };
+  #draining = false;
   #finishing = false;
   #neverEnded = 0;
 
@@ -129,8 +131,19 @@ export class Soak {
     } else if (line.type === 'idle') end.idle = true;
     else if (line.type === 'stuck') end.stuck = line.stuck;
     else if (line.type === 'memory') {
-      const fds = descriptorsOf(this.#children.server.pid);
-      this.samples.push({ ...line, fds, atMs: performance.now() - this.#startedMs });
+      const atMs = performance.now() - this.#startedMs;
+      const { pid } = this.#children.server;
+      try {
+        this.samples.push({
+          ...line,
+          ...mappingsOf(pid),
+          fds: descriptorsOf(pid),
+          draining: this.#draining,
+          atMs,
+        });
+      } catch {
+        // It has ended meanwhile: whoever waits for its next line is told so.
+      }
     }
   }
 
@@ -164,6 +177,7 @@ export class Soak {
   }
 
   async #drain(signal) {
+    this.#draining = true;
     const { server, peer } = this.#children;
     // The peer first: what the server opens meanwhile still has somebody to answer.
     server.send('stop');
@@ -205,7 +219,9 @@ export class Soak {
     if (leaked > 0) problems.push(`${leaked} descriptors of the server were not given back`);
     const grew = growth !== null && growth.ownMib > GROWTH_MIB_MAX;
     if (grew)
-      problems.push(`the server grew by ${growth.ownMib.toFixed(2)} MiB after its first five minutes`);
+      problems.push(
+        `the server grew by ${growth.ownMib.toFixed(2)} MiB after its first five minutes, more than ${GROWTH_MIB_MAX}`,
+      );
     if (!interrupted && staleEvents === 0 && options.events >= 20_000)
       problems.push('no stale event was met: this run proves nothing about them');
     return {

@@ -59,19 +59,31 @@ struct Found {
   bool submit_all;
 };
 
-class CompletionPoller : public Poller {
- public:
-  CompletionPoller* completions() override { return this; }
-  virtual Found found() const = 0;
-  virtual int ring_fd() const = 0;
-  // Memory of both languages. arena: the pool's buffers, `stride` apart, then `staging_bytes` of room for what is sent.
-  // records: what is staged. rows: what has completed. counts: [records, rows, waits so far, rows that are of sends].
+// Memory of both languages. arena: the pool's buffers, `stride` apart, and from `staging_start` on room for what is sent.
+// records: what is staged. rows: what has completed. counts: [records, rows, waits so far, rows that are of sends].
+struct Area {
   SharedBlock* arena = nullptr;
   SharedBlock* records = nullptr;
   SharedBlock* rows = nullptr;
   SharedBlock* counts = nullptr;
   int32_t stride = 0;
   int32_t staging_start = 0;
+
+  int32_t& record_count() { return count(0); }
+  int32_t& row_count() { return count(1); }
+  int32_t& wait_count() { return count(2); }
+  int32_t& send_row_count() { return count(3); }
+
+ private:
+  int32_t& count(int i) { return reinterpret_cast<int32_t*>(counts->data())[i]; }
+};
+
+class CompletionPoller : public Poller {
+ public:
+  CompletionPoller* completions() override { return this; }
+  virtual Found found() const = 0;
+  virtual int ring_fd() const = 0;
+  Area area;
   // Twice the room for records; what is staged is kept.
   virtual void GrowRecords() = 0;
 };

@@ -42,13 +42,13 @@ napi_value UringDescribe(napi_env env, napi_callback_info info) {
   const auto share = [&](const char* name, SharedBlock* block) {
     result.Set(name, Napi::Value(env, block->ToArrayBuffer(env)));
   };
-  share("arena", poller->arena);
-  share("records", poller->records);
-  share("rows", poller->rows);
-  share("counts", poller->counts);
+  share("arena", poller->area.arena);
+  share("records", poller->area.records);
+  share("rows", poller->area.rows);
+  share("counts", poller->area.counts);
   result.Set("fd", poller->ring_fd());
-  result.Set("stride", poller->stride);
-  result.Set("stagingStart", poller->staging_start);
+  result.Set("stride", poller->area.stride);
+  result.Set("stagingStart", poller->area.staging_start);
   const uring::Found found = poller->found();
   result.Set("multishotAccept", found.multishot_accept);
   result.Set("multishotReceive", found.multishot_receive);
@@ -64,7 +64,7 @@ napi_value UringGrow(napi_env env, napi_callback_info info) {
   uring::CompletionPoller* poller = Find(arguments);
   if (poller == nullptr) return Result(env, -EBADF);
   poller->GrowRecords();
-  return poller->records->ToArrayBuffer(env);
+  return poller->area.records->ToArrayBuffer(env);
 }
 
 // (fd, blocking) => 0 or -errno

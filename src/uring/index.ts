@@ -2,5 +2,6 @@
 
 export { capabilities, unavailable, type RingCapabilities, type RingOptions } from './kernel.js';
 export { openProactor, type Proactor } from './proactor.js';
-export { RingConnection, type RingHandlers } from './connection.js';
+export { RingConnection } from './connection.js';
+export type { RingHandlers } from './service.js';
 export { listenOn, RingListener, type RingListenerHandlers } from './listener.js';

@@ -11,8 +11,9 @@ import { checkPlace, openListening } from '../net/listening.js';
 import { checkStreamOptions } from '../net/options.js';
 import { WRITE_QUEUE_BYTES_MAX } from '../net/service.js';
 import { ACCEPT, CANCEL_ALL, CLOSE, MORE } from './area.js';
-import { RingConnection, type RingHandlers, type RingService } from './connection.js';
+import { RingConnection } from './connection.js';
 import type { Completer, Proactor } from './proactor.js';
+import type { RingHandlers, RingService } from './service.js';
 
 export interface RingListenerHandlers<Context = unknown> extends RingHandlers<Context> {
   /** accept has failed (EMFILE, ...); it goes on by itself after a pause. */

@@ -18,6 +18,7 @@ import { Connection } from './connection.js';
 import { IdleScan } from './idle.js';
 import { checkPlace, openListening, type Listening, type PlaceOptions } from './listening.js';
 import { checkStreamOptions, type StreamOptions } from './options.js';
+import { Reserve } from './reserve.js';
 import {
   WRITE_QUEUE_BYTES_MAX,
   type ConnectionHandlers,
@@ -109,7 +110,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
   private bytesWrittenBefore = 0;
   private acceptErrors = 0;
   private slot: number;
-  private reserveFd: number;
+  private readonly reserve: Reserve;
   private paused = false;
   private resting = false; // out of descriptors
   private retrying = false; // the poller has refused: a timer will ask it again
@@ -136,7 +137,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
       options.idleTimeoutMs === undefined ? null : new IdleScan(this, reactor, options.idleTimeoutMs);
     this.address = address as Address;
     this.slot = reactor.registry.add(fd, READABLE, 0, this);
-    this.reserveFd = this.kernel.openReserve();
+    this.reserve = new Reserve(this.kernel);
   }
 
   /** Whether {@link close} was called. */
@@ -171,8 +172,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     this.reactor.registry.remove(this.slot);
     this.fd = this.slot = -1;
     kernel.close(fd);
-    if (this.reserveFd >= 0) kernel.close(this.reserveFd);
-    this.reserveFd = -1;
+    this.reserve.close();
   }
   /** The end of a `using` block: {@link Listener.close}. */
   [Symbol.dispose](): void {
@@ -300,16 +300,7 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
   }
 
   private turnAway(): void {
-    const { kernel } = this;
-    if (this.reserveFd < 0) return;
-    kernel.close(this.reserveFd);
-    for (let accepts = 0; accepts < ACCEPTS_PER_ITEM_MAX; accepts++) {
-      const fd = kernel.accept(this.fd);
-      if (fd < 0) break;
-      kernel.close(fd);
-      this.refused++;
-    }
-    this.reserveFd = kernel.openReserve();
+    this.refused += this.reserve.turnAway(this.fd, ACCEPTS_PER_ITEM_MAX);
   }
 
   private rest(): void {
@@ -318,17 +309,9 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     this.reactor
       .setTimer(ACCEPT_BACKOFF_MS, () => {
         if (this.fd < 0) return;
-        // Somebody else, another thread, may have been quicker to take the place.
-        if (this.reserveFd < 0) this.reserveFd = this.kernel.openReserve();
+        this.reserve.renew();
         this.resting = false;
-        try {
-          this.updateInterest();
-        } catch (error) {
-          // The poller has no room just now (the limit of epoll watches): still out of its set, so we ask it again.
-          this.rest();
-          this.acceptErrors++;
-          this.handlers.acceptError?.(this.self, error as SystemError | UnderloopError);
-        }
+        this.updateInterest();
       })
       .unref();
   }

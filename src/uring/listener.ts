@@ -9,6 +9,7 @@ import { ACCEPT_BACKOFF_MS, ACCEPTS_PER_ITEM_MAX } from '../net/listener.js';
 import type { ListenOptions } from '../net/listener.js';
 import { checkPlace, openListening } from '../net/listening.js';
 import { checkStreamOptions } from '../net/options.js';
+import { Reserve } from '../net/reserve.js';
 import { WRITE_QUEUE_BYTES_MAX } from '../net/service.js';
 import { ACCEPT, CANCEL_ALL, CLOSE, MORE } from './area.js';
 import { RingConnection } from './connection.js';
@@ -34,7 +35,7 @@ export class RingListener<Context = unknown> implements Completer, RingService<C
   private readonly slot: number;
   private readonly generation: number;
   private accepting = false;
-  private reserveFd: number;
+  private readonly reserve: Reserve;
 
   /** @internal Use {@link listenOn}. */
   constructor(
@@ -46,9 +47,8 @@ export class RingListener<Context = unknown> implements Completer, RingService<C
   ) {
     this.fd = fd;
     this.writeQueueBytesMax = options.writeQueueBytesMax ?? WRITE_QUEUE_BYTES_MAX;
-    const { kernel } = proactor.reactor;
     this.address = address;
-    this.reserveFd = kernel.openReserve();
+    this.reserve = new Reserve(proactor.reactor.kernel);
     this.slot = proactor.add(this);
     this.generation = proactor.generation(this.slot);
     this.accept();
@@ -57,12 +57,11 @@ export class RingListener<Context = unknown> implements Completer, RingService<C
   /** Accepts no more. Connections that were accepted go on. Idempotent. */
   close(): void {
     if (this.fd < 0) return;
-    const { area, reactor } = this.proactor;
+    const { area } = this.proactor;
     if (this.accepting) area.stage(CANCEL_ALL, this.fd, this.slot, this.generation);
     area.stage(CLOSE, this.fd, this.slot, this.generation);
     this.fd = -1;
-    if (this.reserveFd >= 0) reactor.kernel.close(this.reserveFd);
-    this.reserveFd = -1;
+    this.reserve.close();
     if (!this.accepting) this.proactor.release(this.slot);
   }
   [Symbol.dispose](): void {
@@ -114,7 +113,7 @@ export class RingListener<Context = unknown> implements Completer, RingService<C
       .setTimer(ACCEPT_BACKOFF_MS, () => {
         this.resting = false;
         if (this.fd < 0) return;
-        if (this.reserveFd < 0) this.reserveFd = reactor.kernel.openReserve();
+        this.reserve.renew();
         if (!this.accepting) this.accept();
       })
       .unref();
@@ -122,17 +121,9 @@ export class RingListener<Context = unknown> implements Completer, RingService<C
   }
 
   private turnAway(): void {
-    const { kernel } = this.proactor.reactor;
-    if (this.reserveFd < 0) return;
-    kernel.close(this.reserveFd);
+    if (!this.reserve.held) return;
     binding.uringSetBlocking(this.fd, 0); // the ring wants it to block; we do not
-    for (let accepts = 0; accepts < ACCEPTS_PER_ITEM_MAX; accepts++) {
-      const fd = kernel.accept(this.fd);
-      if (fd < 0) break;
-      kernel.close(fd);
-      this.refused++;
-    }
-    this.reserveFd = kernel.openReserve();
+    this.refused += this.reserve.turnAway(this.fd, ACCEPTS_PER_ITEM_MAX);
   }
 
   /** @internal */

@@ -123,8 +123,8 @@ export const mutants = [
     name: 'rest-ends-in-a-parked-listener',
     problem: 'accept at EMFILE or ENFILE',
     source: 'src/net/listener.ts',
-    from: '          this.rest();',
-    to: '',
+    from: '          this.retrying = false;\n          this.updateInterest();',
+    to: '          this.retrying = false;\n',
     fails: { [acceptErrors]: ['a poller that has no room when a rest ends is asked again after another'] },
   },
   {

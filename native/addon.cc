@@ -36,10 +36,8 @@ void Environment::ClosePoller(int32_t handle) {
 }
 
 Environment::~Environment() {
-  wait_threads.clear();  // they poll what is closed next
-  for (auto& offload : offloads) {
-    if (offload != nullptr) offload->Close();
-  }
+  wait_threads.Clear();  // they poll what is closed next
+  offloads.ForEach([](Offload* offload) { offload->Close(); });
   for (size_t i = 0; i < pollers.size(); i++) ClosePoller(static_cast<int32_t>(i));
   descriptors.CloseAll();
   if (host != nullptr) host->Detach();

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "open_descriptors.h"
@@ -25,6 +26,37 @@ struct Datagrams;
 // until the end of a turn; what is not used is never touched, and costs no memory.
 constexpr size_t kReadBufferBytes = 256 * 1024;
 
+// Things that JavaScript names by small integers, their places. A place whose thing was removed is used again.
+template <typename T>
+class Handles {
+ public:
+  // Null for a number that names nothing.
+  T* Find(int32_t handle) const {
+    return handle >= 0 && static_cast<size_t>(handle) < items_.size()
+               ? items_[static_cast<size_t>(handle)].get()
+               : nullptr;
+  }
+  int32_t Add(std::shared_ptr<T> item) {
+    size_t handle = 0;
+    while (handle < items_.size() && items_[handle] != nullptr) handle++;
+    if (handle == items_.size()) items_.emplace_back();
+    items_[handle] = std::move(item);
+    return static_cast<int32_t>(handle);
+  }
+  // One that Find() has found.
+  void Remove(int32_t handle) { items_[static_cast<size_t>(handle)].reset(); }
+  void Clear() { items_.clear(); }
+  template <typename F>
+  void ForEach(F use) const {
+    for (const auto& item : items_) {
+      if (item != nullptr) use(item.get());
+    }
+  }
+
+ private:
+  std::vector<std::shared_ptr<T>> items_;  // shared only because the types are not known here
+};
+
 struct Environment {
   napi_env env = nullptr;
   struct OpenPoller {
@@ -36,10 +68,10 @@ struct Environment {
   OpenDescriptors descriptors;
   SharedBlock* buffer = nullptr;
   Host* host = nullptr;
-  std::shared_ptr<Blocking> blocking;              // shared only because its type is not known here
-  std::shared_ptr<Datagrams> datagrams;            // likewise
-  std::vector<std::shared_ptr<Offload>> offloads;  // index = handle; closed ones are empty and are used again
-  std::vector<std::shared_ptr<WaitThread>> wait_threads;  // likewise
+  std::shared_ptr<Blocking> blocking;    // shared only because its type is not known here
+  std::shared_ptr<Datagrams> datagrams;  // likewise
+  Handles<Offload> offloads;
+  Handles<WaitThread> wait_threads;
   // Of a worker: Worker.terminate() must end the thread although nothing can interrupt a thread that waits.
   bool terminable = false;
   napi_ref nothing = nullptr;  // a JavaScript function that does nothing

@@ -10,36 +10,25 @@
 namespace underloop {
 namespace {
 
-Offload* OffloadOf(Environment* environment, int32_t handle) {
-  auto& offloads = environment->offloads;
-  return handle >= 0 && static_cast<size_t>(handle) < offloads.size()
-             ? offloads[static_cast<size_t>(handle)].get()
-             : nullptr;
-}
-
 napi_value OffloadOpen(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   std::shared_ptr<Offload> offload;
   const int error = Offload::Open(static_cast<size_t>(arguments.Int(0)), &offload);
   if (error < 0) return Result(env, error);
-  auto& offloads = arguments.environment->offloads;
-  size_t handle = 0;
-  while (handle < offloads.size() && offloads[handle] != nullptr) handle++;
-  if (handle == offloads.size()) offloads.emplace_back();
-  offloads[handle] = std::move(offload);
+  const int fd = offload->fd();
   Napi::Array both = Napi::Array::New(env);
-  both.Set(0u, static_cast<double>(handle));
-  both.Set(1u, offloads[handle]->fd());
+  both.Set(0u, arguments.environment->offloads.Add(std::move(offload)));
+  both.Set(1u, fd);
   return both;
 }
 
 napi_value OffloadClose(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const int32_t handle = arguments.Int(0);
-  Offload* offload = OffloadOf(arguments.environment, handle);
+  Offload* offload = arguments.environment->offloads.Find(handle);
   if (offload == nullptr) return Result(env, -EBADF);
   offload->Close();
-  arguments.environment->offloads[static_cast<size_t>(handle)].reset();
+  arguments.environment->offloads.Remove(handle);
   return Result(env, 0);
 }
 
@@ -56,7 +45,7 @@ bool Text(napi_env env, napi_value value, std::string* text) {
 // (handle, id, host) => 0 or -errno
 napi_value OffloadResolve(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
-  Offload* offload = OffloadOf(arguments.environment, arguments.Int(0));
+  Offload* offload = arguments.environment->offloads.Find(arguments.Int(0));
   if (offload == nullptr) return Result(env, -EBADF);
   auto call = std::make_unique<OffloadCall>(OffloadCall::Kind::kResolve, arguments.Double(1));
   if (!Text(env, arguments.values[2], &call->text)) return Result(env, -ENAMETOOLONG);
@@ -66,7 +55,7 @@ napi_value OffloadResolve(napi_env env, napi_callback_info info) {
 // (handle, id, path, bytesMax) => 0 or -errno
 napi_value OffloadReadFile(napi_env env, napi_callback_info info) {
   const Arguments<4> arguments(env, info);
-  Offload* offload = OffloadOf(arguments.environment, arguments.Int(0));
+  Offload* offload = arguments.environment->offloads.Find(arguments.Int(0));
   if (offload == nullptr) return Result(env, -EBADF);
   auto call = std::make_unique<OffloadCall>(OffloadCall::Kind::kReadFile, arguments.Double(1));
   if (!Text(env, arguments.values[2], &call->text)) return Result(env, -ENAMETOOLONG);
@@ -77,7 +66,7 @@ napi_value OffloadReadFile(napi_env env, napi_callback_info info) {
 // (handle, id, fd, offset, length) => 0 or -errno
 napi_value OffloadReadChunk(napi_env env, napi_callback_info info) {
   const Arguments<5> arguments(env, info);
-  Offload* offload = OffloadOf(arguments.environment, arguments.Int(0));
+  Offload* offload = arguments.environment->offloads.Find(arguments.Int(0));
   if (offload == nullptr) return Result(env, -EBADF);
   auto call = std::make_unique<OffloadCall>(OffloadCall::Kind::kReadChunk, arguments.Double(1));
   call->fd = arguments.Int(2);
@@ -88,14 +77,14 @@ napi_value OffloadReadChunk(napi_env env, napi_callback_info info) {
 
 napi_value OffloadCancel(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  Offload* offload = OffloadOf(arguments.environment, arguments.Int(0));
+  Offload* offload = arguments.environment->offloads.Find(arguments.Int(0));
   return Result(env, offload != nullptr && offload->Cancel(arguments.Double(1)) ? 1 : 0);
 }
 
 // (handle, outcome: Float64Array of 2) => ArrayBuffer, string or undefined
 napi_value OffloadTake(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  Offload* offload = OffloadOf(arguments.environment, arguments.Int(0));
+  Offload* offload = arguments.environment->offloads.Find(arguments.Int(0));
   napi_typedarray_type type;
   size_t length = 0;
   void* outcome = nullptr;

@@ -121,31 +121,19 @@ void WaitThread::Serve() {
 
 namespace {
 
-WaitThread* WaitThreadOf(Environment* environment, int32_t handle) {
-  auto& threads = environment->wait_threads;
-  return handle >= 0 && static_cast<size_t>(handle) < threads.size()
-             ? threads[static_cast<size_t>(handle)].get()
-             : nullptr;
-}
-
 // (fd, callback) => handle or -errno
 napi_value WaitThreadOpen(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   WaitThread* thread = nullptr;
   const int error = WaitThread::Open(env, arguments.Int(0), arguments.values[1], &thread);
   if (error < 0) return Result(env, error);
-  auto& threads = arguments.environment->wait_threads;
-  size_t handle = 0;
-  while (handle < threads.size() && threads[handle] != nullptr) handle++;
-  if (handle == threads.size()) threads.emplace_back();
-  threads[handle].reset(thread);
-  return Result(env, static_cast<int32_t>(handle));
+  return Result(env, arguments.environment->wait_threads.Add(std::shared_ptr<WaitThread>(thread)));
 }
 
 // (handle, timeoutMs) => 0 or -errno
 napi_value WaitThreadArm(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  WaitThread* thread = WaitThreadOf(arguments.environment, arguments.Int(0));
+  WaitThread* thread = arguments.environment->wait_threads.Find(arguments.Int(0));
   if (thread == nullptr) return Result(env, -EBADF);
   thread->Arm(arguments.Double(1));
   return Result(env, 0);
@@ -154,7 +142,7 @@ napi_value WaitThreadArm(napi_env env, napi_callback_info info) {
 // (handle, ref: boolean) => 0 or -errno
 napi_value WaitThreadRef(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  WaitThread* thread = WaitThreadOf(arguments.environment, arguments.Int(0));
+  WaitThread* thread = arguments.environment->wait_threads.Find(arguments.Int(0));
   if (thread == nullptr) return Result(env, -EBADF);
   bool ref = true;
   napi_get_value_bool(env, arguments.values[1], &ref);
@@ -166,8 +154,8 @@ napi_value WaitThreadRef(napi_env env, napi_callback_info info) {
 napi_value WaitThreadClose(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const int32_t handle = arguments.Int(0);
-  if (WaitThreadOf(arguments.environment, handle) == nullptr) return Result(env, -EBADF);
-  arguments.environment->wait_threads[static_cast<size_t>(handle)].reset();
+  if (arguments.environment->wait_threads.Find(handle) == nullptr) return Result(env, -EBADF);
+  arguments.environment->wait_threads.Remove(handle);
   return Result(env, 0);
 }
 

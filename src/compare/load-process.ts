@@ -1,6 +1,7 @@
 // One load generator: a process that is given one load, tells how far it is, and reports at its end.
 
-import type { LoadConfig, LoadProgress, LoadResult } from '../load/config.js';
+import type { LoadConfig } from '../load/config.js';
+import type { LoadProgress, LoadResult } from '../load/result.js';
 import { Child, program } from './processes.js';
 
 export class LoadProcess {

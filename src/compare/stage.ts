@@ -1,6 +1,7 @@
 // The processes of one cell: upstream, server and load generators, and what is asked of them.
 
-import type { LoadConfig, LoadProgress, LoadResult } from '../load/config.js';
+import type { LoadConfig } from '../load/config.js';
+import type { LoadProgress, LoadResult } from '../load/result.js';
 import type { Counters } from '../models/model.js';
 import type { Usage } from '../workload/process.js';
 import { serverArguments, servesOnAllCores } from './contestants.js';

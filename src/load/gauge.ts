@@ -1,7 +1,7 @@
 // What the generator itself used of the machine, and whether that makes its figures its own rather than the server's.
 
 import { readFileSync } from 'node:fs';
-import type { LatencySummary, LoadResult } from './config.js';
+import type { LatencySummary, LoadResult } from './result.js';
 
 /** Busier than this, a thread has no time left to notice that a reply has come. */
 const BUSY_SHARE = 0.9;

@@ -2,8 +2,9 @@
 
 import { Reactor } from '../reactor/reactor.js';
 import type { Timer } from '../reactor/timer-heap.js';
-import { checkConfig } from './config.js';
-import type { LoadConfig, LoadPhase, LoadProgress, LoadResult, LoadSettings } from './config.js';
+import { checkConfig } from './check-config.js';
+import type { LoadConfig, LoadSettings } from './config.js';
+import type { LoadPhase, LoadProgress, LoadResult } from './result.js';
 import { Dialer } from './dialer.js';
 import { judge, takeReading } from './gauge.js';
 import { Histogram } from './histogram.js';

@@ -1,6 +1,6 @@
 // What became of the requests of one population, and the summaries that are reported.
 
-import type { LatencySummary, PopulationResult } from './config.js';
+import type { LatencySummary, PopulationResult } from './result.js';
 import { Histogram } from './histogram.js';
 
 const NS_PER_MS = 1e6;

@@ -2,7 +2,8 @@
 
 import type { Kernel } from '../kernel/kernel.js';
 import type { Reactor } from '../reactor/reactor.js';
-import type { LoadSettings, RequestRecord } from './config.js';
+import type { LoadSettings } from './config.js';
+import type { RequestRecord } from './result.js';
 import type { Dialer } from './dialer.js';
 import { Histogram } from './histogram.js';
 

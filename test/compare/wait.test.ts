@@ -9,7 +9,7 @@ import {
   unexplainedShare,
   type TimelineRow,
 } from '../../src/compare/workloads/wait.js';
-import type { RequestRecord } from '../../src/load/config.js';
+import type { RequestRecord } from '../../src/load/result.js';
 import { known, unavailable, type ProcessSnapshot } from '../../src/probe/index.js';
 
 const MS = 1e6;

@@ -1,7 +1,8 @@
 // What the generator refuses, before it has connected to anything, and in which words; and its defaults.
 
 import { describe, expect, it } from 'vitest';
-import { checkConfig, LOAD_MODES } from '../../src/load/config.js';
+import { checkConfig } from '../../src/load/check-config.js';
+import { LOAD_MODES } from '../../src/load/config.js';
 import type { LoadConfig } from '../../src/load/config.js';
 
 const good: LoadConfig = { port: 4000, mode: 'closed' };

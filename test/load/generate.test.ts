@@ -6,7 +6,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { LoadConfig, LoadProgress, LoadResult } from '../../src/load/config.js';
+import type { LoadConfig } from '../../src/load/config.js';
+import type { LoadProgress, LoadResult } from '../../src/load/result.js';
 
 const generator = fileURLToPath(new URL('../../dist/load/generate.js', import.meta.url));
 const serverProgram = fileURLToPath(new URL('./server.mjs', import.meta.url));

@@ -2,7 +2,8 @@
 
 import { afterEach, describe, expect, it } from 'vitest';
 import { Reactor } from '../../src/index.js';
-import type { LoadConfig, LoadProgress, LoadResult } from '../../src/load/config.js';
+import type { LoadConfig } from '../../src/load/config.js';
+import type { LoadProgress, LoadResult } from '../../src/load/result.js';
 import { Histogram } from '../../src/load/histogram.js';
 import { Random } from '../../src/load/random.js';
 import { LoadRun, runLoad } from '../../src/load/run.js';

@@ -1,6 +1,7 @@
 // One model's server, kept for many short loads, and the measuring of one load: windows as short as its cycle allows.
 
-import type { LoadConfig, LoadResult } from '../../load/config.js';
+import type { LoadConfig } from '../../load/config.js';
+import type { LoadResult } from '../../load/result.js';
 import { readProcess, isUnavailable, valueOf } from '../../probe/index.js';
 import type { Usage } from '../../workload/process.js';
 import type { Pinning } from '../processes.js';

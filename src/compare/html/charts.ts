@@ -1,6 +1,6 @@
 // Which charts a workload's report has.
 
-import type { LoadResult } from '../../load/config.js';
+import type { LoadResult } from '../../load/result.js';
 import type { Cell, Report, WorkloadName } from '../report.js';
 import { priceBars } from './bars.js';
 import { unitTitle } from './drawing.js';

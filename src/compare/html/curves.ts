@@ -1,7 +1,7 @@
 // The curves that the chart library draws: percentiles out of the histograms, and figures against points.
 
 import { Histogram } from '../../load/histogram.js';
-import type { LoadResult } from '../../load/config.js';
+import type { LoadResult } from '../../load/result.js';
 import { formatSummary, formatValue } from '../render/format.js';
 import type { Cell, FigureInfo, Report, WorkloadName } from '../report.js';
 import { lawPerSecond } from '../workloads/saturate.js';

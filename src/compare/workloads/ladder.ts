@@ -1,7 +1,8 @@
 // What workloads have in common that look at one server at several points: more connections, more work, a higher rate.
 
 import { renderLadder } from '../render/ladder.js';
-import type { LoadConfig, LoadResult } from '../../load/config.js';
+import type { LoadConfig } from '../../load/config.js';
+import type { LoadResult } from '../../load/result.js';
 import type { LoadProcess } from '../load-process.js';
 import type { Cell, CompareSettings, FigureInfo, Report } from '../report.js';
 import { Stage, type ServerCounters } from '../stage.js';

@@ -8,7 +8,7 @@ import {
   readProcessInSlices,
   type ProcessSnapshot,
 } from '../../probe/index.js';
-import type { RequestRecord } from '../../load/config.js';
+import type { RequestRecord } from '../../load/result.js';
 import { renderWait } from '../render/wait.js';
 import type { FigureInfo, Report } from '../report.js';
 import { Stage } from '../stage.js';

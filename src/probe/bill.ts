@@ -7,8 +7,9 @@ import type { Files } from './files.js';
 import { systemFiles } from './files.js';
 import type { SlabUse } from './meminfo.js';
 import { slabUse } from './meminfo.js';
-import type { ProcessSnapshot } from './process.js';
-import { anonymousBytes, readAllProcesses, readProcess } from './process.js';
+import { readAllProcesses, readProcess } from './process.js';
+import { anonymousBytes } from './snapshot.js';
+import type { ProcessSnapshot } from './snapshot.js';
 import type { SystemSnapshot } from './system.js';
 import { freeMemory, pageCache, pageTables, readSystem, systemDifference } from './system.js';
 

@@ -22,30 +22,21 @@ export { slabUse } from './meminfo.js';
 export type { SlabCache, SlabUse } from './meminfo.js';
 export { freeMemory, pageCache, pageTables, readSystem, systemDifference } from './system.js';
 export type { SystemDifference, SystemFigure, SystemFigures, SystemSnapshot } from './system.js';
-export {
-  anonymousBytes,
-  listPids,
-  parseStat,
-  processDifference,
-  readAllProcesses,
-  readFdTarget,
-  readProcess,
-  readProcessInSlices,
-  threadDifference,
-} from './process.js';
+export { anonymousBytes } from './snapshot.js';
 export type {
-  ProcessDifference,
   ProcessFigure,
   ProcessFigures,
-  ProcessOptions,
   ProcessSnapshot,
-  SlicedOptions,
-  ThreadDifference,
   ThreadFigure,
   ThreadFigures,
   ThreadSleep,
   ThreadSnapshot,
-} from './process.js';
+} from './snapshot.js';
+export { parseStat } from './stat.js';
+export { listPids, readAllProcesses, readFdTarget, readProcess, readProcessInSlices } from './process.js';
+export type { ProcessOptions, SlicedOptions } from './process.js';
+export { processDifference, threadDifference } from './process-difference.js';
+export type { ProcessDifference, ThreadDifference } from './process-difference.js';
 export {
   BILL_NOTES,
   BILL_PARTS,

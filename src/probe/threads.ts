@@ -4,7 +4,7 @@ import { isKnown, isUnavailable, known } from './figure.js';
 import type { Reading } from './figure.js';
 import type { Files } from './files.js';
 import { readProcess } from './process.js';
-import type { ProcessSnapshot, ThreadSnapshot } from './process.js';
+import type { ProcessSnapshot, ThreadSnapshot } from './snapshot.js';
 
 /** Threads of one name in the same call. */
 export interface ThreadGroup {

@@ -15,7 +15,7 @@ import {
   parseSlabinfo,
   parseSockstat,
 } from '../../src/probe/meminfo.js';
-import { parseSchedstat, parseStat } from '../../src/probe/process.js';
+import { parseSchedstat, parseStat } from '../../src/probe/stat.js';
 import { parseLimits } from '../../src/probe/limits.js';
 import * as fixtures from './fixtures.js';
 

@@ -137,13 +137,13 @@ describe.runIf(linux)('own process', () => {
     const blocked = await until(() => {
       const threads = value(own({ memory: false, sleep: true }).threads);
       const fresh = threads.filter(({ threadId }) => !known.has(threadId));
-      const asleep = fresh.find(({ sleep }) => {
+      // Its state is read before its call: a thread on its way to sleep still runs in the one, and waits in the other.
+      const asleep = fresh.find(({ state, sleep }) => {
         const call = valueOf(sleep!.call);
-        return call !== null && describeCall(call) === 'futex';
+        return state === 'S' && call !== null && describeCall(call) === 'futex';
       });
       return asleep ?? null;
-    }, 'the worker in futex');
-    expect(blocked.state).toBe('S');
+    }, 'the worker asleep in futex');
     expect(value(blocked.sleep!.waitChannel)).toMatch(/futex/);
     const during = own({ memory: false });
     const start = changed(before, during);

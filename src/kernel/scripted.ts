@@ -2,12 +2,10 @@
 
 import { isIP } from 'node:net';
 import { constants } from 'node:os';
-import { READABLE, WRITABLE } from '../poller/poller.js';
 import type { KernelPoller } from '../poller/poller.js';
 import { VirtualClock } from './clock.js';
 import { DatagramMemory } from './datagram-memory.js';
 import type {
-  DatagramSocketOption,
   DescriptorFacts,
   Kernel,
   Membership,
@@ -15,78 +13,19 @@ import type {
   SocketOption,
   SocketType,
 } from './kernel.js';
-import { PIECES_MAX } from './kernel.js';
 import { CallBook } from './scripted-calls.js';
 import type { KernelCall, ScriptableCall, ScriptedResult } from './scripted-calls.js';
 import { DatagramNetwork, ScriptedDatagram, receiveMany, sendMany } from './scripted-datagram.js';
-import type { DatagramSettings } from './scripted-datagram.js';
 import { Pipe, PipeEnd } from './scripted-pipe.js';
 import { Network } from './scripted-net.js';
-import type { NetworkSettings } from './scripted-net.js';
+import { getStreamOption, setStreamOption } from './scripted-options.js';
 import { DescriptorTable, NullFile, ScriptedPoller, type OpenFile } from './scripted-poller.js';
+import { DEFAULTS } from './scripted-settings.js';
+import type { ScriptedKernelOptions, ScriptedSettings } from './scripted-settings.js';
 import { Socket } from './scripted-socket.js';
+import { Transfers, gathered, within } from './scripted-transfers.js';
 
 const E = constants.errno;
-
-/** What the simulated system is like. All can be changed at any time, through {@link ScriptedKernel.settings}. */
-export interface ScriptedSettings extends NetworkSettings, DatagramSettings {
-  /** RLIMIT_NOFILE: the bound on descriptor numbers, beyond which calls give EMFILE. Default: 1024. */
-  fdLimit: number;
-  /** Send and receive buffer of new sockets. Default: 64 KiB each. */
-  socketBufferBytes: number;
-  /** How long a connect takes; Infinity: nobody answers, and ETIMEDOUT comes after 127 s. Default: 0. */
-  connectDelayMs: number;
-  /** `connect` itself gives the outcome, as some systems do on the loopback, not EINPROGRESS and then readiness. Default: false. */
-  connectsAtOnce: boolean;
-}
-
-/** What the simulated system is like, and its clock. */
-export interface ScriptedKernelOptions extends Partial<ScriptedSettings> {
-  /** Default: a new one that starts at 0. */
-  clock?: VirtualClock;
-  /** Size of {@link Kernel.buffer}. Default: 64 KiB. */
-  bufferBytes?: number;
-}
-
-const DEFAULTS: ScriptedSettings = {
-  fdLimit: 1024,
-  socketBufferBytes: 65536,
-  connectDelayMs: 0,
-  connectsAtOnce: false,
-  unixDatagramsMax: 11,
-  losesDatagram: () => false,
-};
-
-/** Options of TCP and IPv6 alone: a Unix socket refuses them with EOPNOTSUPP. */
-const TCP_ONLY: readonly SocketOption[] = [
-  'ipv6Only',
-  'noDelay',
-  'keepAliveIdleS',
-  'keepAliveIntervalS',
-  'keepAliveCount',
-  'userTimeoutMs',
-  'deferAcceptS',
-];
-/** Their greatest values; tcp(7). */
-const NUMBERS_MAX: Partial<Record<SocketOption, number>> = {
-  keepAliveIdleS: 32_767,
-  keepAliveIntervalS: 32_767,
-  keepAliveCount: 127,
-  deferAcceptS: 32_767,
-};
-
-/** Options of datagram sockets alone: a stream socket knows none of them here. */
-const DATAGRAM_ONLY: readonly SocketOption[] = [
-  'broadcast',
-  'ttl',
-  'hopLimit',
-  'multicastTtl',
-  'multicastHopLimit',
-  'multicastLoopback',
-  'multicastLoopback6',
-];
-const isDatagramOption = (option: SocketOption): option is DatagramSocketOption =>
-  DATAGRAM_ONLY.includes(option);
 
 /**
  * A deterministic {@link Kernel} in memory, with the semantics of Linux: descriptor table, stream sockets, TCP over
@@ -104,9 +43,8 @@ export class ScriptedKernel implements Kernel {
   readonly #table: DescriptorTable;
   readonly #network: Network;
   readonly #letters: DatagramNetwork;
+  readonly #transfers: Transfers;
   readonly #book: CallBook;
-  #readMax = Infinity;
-  #writeMax = Infinity;
 
   constructor({ clock = new VirtualClock(), bufferBytes = 65536, ...settings }: ScriptedKernelOptions = {}) {
     this.clock = clock;
@@ -115,6 +53,7 @@ export class ScriptedKernel implements Kernel {
     this.#table = new DescriptorTable(this.settings);
     this.#network = new Network(clock, this.settings);
     this.#letters = new DatagramNetwork(this.settings);
+    this.#transfers = new Transfers(this.buffer);
     this.#book = new CallBook(this);
   }
 
@@ -159,12 +98,12 @@ export class ScriptedKernel implements Kernel {
 
   /** From here on no recv gives more than `bytes` at once; Infinity: as many as there are. */
   shortReads(bytes: number): void {
-    this.#readMax = bytes;
+    this.#transfers.readMax = bytes;
   }
 
   /** From here on no send takes more than `bytes` at once; Infinity: as many as there is room for. */
   shortWrites(bytes: number): void {
-    this.#writeMax = bytes;
+    this.#transfers.writeMax = bytes;
   }
 
   /** The open descriptors, lowest first, pollers' own included: what a test compares to find a leak. */
@@ -319,13 +258,7 @@ export class ScriptedKernel implements Kernel {
 
   recv(fd: number, start: number, length: number): number {
     if (!within(this.buffer, start, length)) return -E.EFAULT;
-    return this.#with(fd, (socket) => {
-      const count = socket.receive(this.buffer.subarray(start, start + Math.min(length, this.#readMax)));
-      // epoll(7) lets edge-triggered readers take a short read for "drained". So that it stays true here, the rest counts
-      // as having come in just afterwards: a new edge.
-      if (count > 0 && count < length && socket.unread > 0) socket.signal(READABLE);
-      return count;
-    });
+    return this.#with(fd, (socket) => this.#transfers.receive(socket, start, length));
   }
 
   send(fd: number, start: number, length: number): number {
@@ -345,19 +278,14 @@ export class ScriptedKernel implements Kernel {
     const file = this.#table.get(fd);
     if (!(file instanceof PipeEnd)) return this.recv(fd, start, length);
     if (!within(this.buffer, start, length)) return -E.EFAULT;
-    const count = file.read(this.buffer.subarray(start, start + Math.min(length, this.#readMax)));
-    // As in recv: what a read cut short has left counts as having come just afterwards.
-    if (count > 0 && count < length && (file.poll() & READABLE) !== 0) file.signal(READABLE);
-    return count;
+    return this.#transfers.read(file, start, length);
   }
 
   write(fd: number, bytes: Uint8Array, start: number, length: number): number {
     const file = this.#table.get(fd);
     if (!(file instanceof PipeEnd)) return this.#send(fd, bytes, start, length);
     if (!within(bytes, start, length)) return -E.EFAULT;
-    const count = file.write(bytes.subarray(start, start + Math.min(length, this.#writeMax)));
-    if (count > 0 && count < length && (file.poll() & WRITABLE) !== 0) file.signal(WRITABLE);
-    return count;
+    return this.#transfers.write(file, bytes, start, length);
   }
 
   writePieces(fd: number, pieces: readonly Uint8Array[], count: number, start: number, end: number): number {
@@ -367,12 +295,7 @@ export class ScriptedKernel implements Kernel {
 
   #send(fd: number, bytes: Uint8Array, start: number, length: number): number {
     if (!within(bytes, start, length)) return -E.EFAULT;
-    return this.#with(fd, (socket) => {
-      const count = socket.transmit(bytes.subarray(start, start + Math.min(length, this.#writeMax)));
-      // As in recv: after a write cut short with room left, the room counts as having come just afterwards.
-      if (count > 0 && count < length && socket.writable) socket.signal(WRITABLE);
-      return count;
-    });
+    return this.#with(fd, (socket) => this.#transfers.transmit(socket, bytes, start, length));
   }
 
   shutdown(fd: number, how: number): number {
@@ -389,22 +312,7 @@ export class ScriptedKernel implements Kernel {
       datagram.options[option] = value;
       return 0;
     }
-    return this.#with(fd, (socket) => {
-      if (isDatagramOption(option)) return -E.ENOPROTOOPT;
-      if (option === 'error') return -E.ENOPROTOOPT;
-      if (socket.transport === 'unix' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
-      if (option === 'lingerS') socket.options.lingerS = value;
-      else if (option === 'receiveBufferBytes' || option === 'sendBufferBytes')
-        socket.options[option] = Math.max(1, value);
-      else if (option === 'userTimeoutMs' || NUMBERS_MAX[option] !== undefined) {
-        const [min, max] = option === 'userTimeoutMs' ? [0, 2 ** 31 - 1] : [1, NUMBERS_MAX[option] ?? 0];
-        if (value < min || value > max) return -E.EINVAL;
-        socket.options[option] = value;
-      } else socket.options[option] = value === 0 ? 0 : 1;
-      socket.spaceFreed();
-      socket.peer?.spaceFreed();
-      return 0;
-    });
+    return this.#with(fd, (socket) => setStreamOption(socket, option, value));
   }
 
   getOption(fd: number, option: SocketOption): number {
@@ -412,13 +320,7 @@ export class ScriptedKernel implements Kernel {
     if (datagram instanceof ScriptedDatagram) {
       return option === 'error' ? datagram.takeError() : (datagram.options[option] ?? 0);
     }
-    return this.#with(fd, (socket) => {
-      if (isDatagramOption(option)) return -E.ENOPROTOOPT;
-      if (option === 'error') return socket.takeError();
-      if (option === 'lingerS') return -E.ENOPROTOOPT;
-      if (socket.transport === 'unix' && TCP_ONLY.includes(option)) return -E.EOPNOTSUPP;
-      return socket.options[option];
-    });
+    return this.#with(fd, (socket) => getStreamOption(socket, option));
   }
 
   localAddress(fd: number): SocketAddress | number {
@@ -456,22 +358,6 @@ function unnamed(family: SocketAddress['family']): SocketAddress {
   return family === 'unix'
     ? { family, path: '' }
     : { family, host: family === 4 ? '0.0.0.0' : '::', port: 0 };
-}
-
-/** The pieces as one; null when there are none or too many. */
-function gathered(
-  pieces: readonly Uint8Array[],
-  count: number,
-  start: number,
-  end: number,
-): Uint8Array | null {
-  if (count < 1 || count > PIECES_MAX) return null;
-  const all = Buffer.concat(pieces.slice(0, count));
-  return all.subarray(start, all.length - ((pieces[count - 1]?.length ?? 0) - end));
-}
-
-function within(bytes: Uint8Array, start: number, length: number): boolean {
-  return start >= 0 && length >= 0 && start + length <= bytes.length;
 }
 
 /** The kernel knows no names. */

@@ -21,7 +21,8 @@ import {
 import { alreadyListening, argumentTypeError, listenError, notCovered, notRunning } from './errors.js';
 import { Links, defaultNetwork } from './links.js';
 import { LINK_QUEUE_BYTES_MAX } from './outlet.js';
-import { Socket, describeAddress, type Link } from './socket.js';
+import { describeAddress } from './names.js';
+import { Socket, type Link } from './socket.js';
 
 const BACKLOG = 511;
 /** listen(2) takes no more; larger ones are cut, as the kernel cuts them to net.core.somaxconn. */

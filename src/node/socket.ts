@@ -4,53 +4,27 @@ import { AsyncResource } from 'node:async_hooks';
 import { Duplex, addAbortSignal } from 'node:stream';
 import type { Connection } from '../net/connection.js';
 import { copy } from '../net/connection.js';
-import type { InternetAddress } from '../kernel/kernel.js';
 import {
-  checkCallback,
   checkConnectOptions,
   checkDestination,
   checkSignal,
-  checkedDelayMs,
-  keepAliveDelayS,
   normalizeArguments,
-  type Callback,
   type Options,
 } from './arguments.js';
 import { dial, type Dialing } from './dial.js';
-import {
-  argumentValueError,
-  closedBeforeConnection,
-  coded,
-  connectionError,
-  notCovered,
-  socketClosed,
-} from './errors.js';
+import { closedBeforeConnection, coded, connectionError, notCovered, socketClosed } from './errors.js';
 import type { Links } from './links.js';
 import { defaultNetwork } from './links.js';
 import type { OnRead } from './on-read.js';
 import { onReadOf } from './on-read.js';
 import { Outlet, type Done, type Piece } from './outlet.js';
 import type { Server } from './server.js';
+import { SocketState } from './socket-state.js';
 
 /** The connection under a socket. Its context is the socket, until the socket lets go of it. */
 export type Link = Connection<Socket>;
 
-const familyNames = { 4: 'IPv4', 6: 'IPv6' } as const;
-interface AddressInfo {
-  address: string;
-  family: string;
-  port: number;
-}
-
-export function describeAddress(address: InternetAddress): AddressInfo {
-  return { address: address.host, family: familyNames[address.family], port: address.port };
-}
-
-export class Socket extends Duplex {
-  /** Between connect() and 'connect'. */
-  connecting = false;
-  /** As set by setTimeout(); undefined until then. */
-  timeout: number | undefined = undefined;
+export class Socket extends SocketState {
   /** The addresses that connect() has tried, `address:port`. Only with autoSelectFamily. */
   declare autoSelectFamilyAttemptedAddresses: string[] | undefined;
   /** For servers above this one (http) to put themselves into. */
@@ -58,42 +32,18 @@ export class Socket extends Duplex {
   /** The runtime's TLSSocket goes along this chain when it touches timeouts. @internal */
   readonly _parent = null;
 
-  /** @internal */ _link: Link | null = null;
   /** @internal */ _dialing: Dialing | null = null;
   /** @internal */ _owner: Server | null = null;
   /** The asynchronous context of connect(), or of the server that accepted: what comes from the kernel runs in it. */
   private _resource: AsyncResource | null = null;
-  private _outlet: Outlet | null = null;
   private _onRead: OnRead | null;
-  private _timer: NodeJS.Timeout | null = null;
-  private _timerMs = 0;
-  private _timed = false;
-  private _unreferenced = false;
   private _readEnded = false;
   private _resetting = false;
   private _failed = false;
-  private _peer: InternetAddress | null = null;
-  private _local: InternetAddress | null = null;
-  private _readBefore = 0;
-  private _writtenBefore = 0;
-  private _noDelay: boolean;
-  private _keepAlive: boolean;
-  private _keepAliveDelayS: number;
 
   constructor(options: Options | number = {}) {
     const given: Options = typeof options === 'number' ? { fd: options } : { ...options };
-    checkSocketOptions(given);
-    super({
-      ...given,
-      allowHalfOpen: Boolean(given['allowHalfOpen']),
-      emitClose: false,
-      autoDestroy: true,
-      decodeStrings: false,
-      signal: undefined,
-    });
-    this._noDelay = Boolean(given['noDelay']);
-    this._keepAlive = Boolean(given['keepAlive']);
-    this._keepAliveDelayS = keepAliveDelayS(given['keepAliveInitialDelay']);
+    super(given);
     this._onRead = onReadOf(given['onread']);
     this.on('end', refuseWrites);
     const { signal } = given;
@@ -104,7 +54,7 @@ export class Socket extends Duplex {
   }
 
   /** Where sockets of this class live: a thread's default, or what createNet() was given. @internal */
-  get _network(): Links {
+  override get _network(): Links {
     return defaultNetwork();
   }
 
@@ -176,11 +126,6 @@ export class Socket extends Duplex {
     if (this.readable && !this.isPaused()) this.read(0);
     this.emit('connect');
     this.emit('ready');
-  }
-
-  private _applyOptions(link: Link): void {
-    if (this._noDelay) link.noDelay(true);
-    if (this._keepAlive) link.keepAlive(true, this._keepAliveDelayS || undefined);
   }
 
   private _newResource(): AsyncResource {
@@ -353,161 +298,6 @@ export class Socket extends Duplex {
       this.destroy(told);
     } else if (!this._readEnded) this._takeEnd();
   }
-
-  // ---- Timeout ----------------------------------------------------------------------------------------------
-
-  /** 'timeout' after `delayMs` without a byte in or out; 0: no more. */
-  setTimeout(delayMs: number, callback?: Callback): this {
-    if (this.destroyed) return this;
-    this.timeout = delayMs;
-    const ms = checkedDelayMs('msecs', delayMs);
-    if (callback !== undefined) checkCallback('callback', callback);
-    if (ms === 0) {
-      this._timed = false;
-      if (callback !== undefined) this.removeListener('timeout', callback);
-      return this;
-    }
-    this._timed = true;
-    // A timer of the same length is used again: http sets and takes back the same timeout for each request.
-    const timer = this._timer;
-    if (timer !== null && this._timerMs === ms) timer.refresh();
-    else {
-      this._timerMs = ms;
-      if (timer !== null) clearTimeout(timer);
-      this._timer = setTimeout(timedOut, ms, this).unref();
-    }
-    if (callback !== undefined) this.once('timeout', callback);
-    return this;
-  }
-
-  /** @internal */
-  _onTimeout(): void {
-    if (!this._timed) this._timer = null;
-    else if (this._outlet?.progressed(this._link) === true) this._touch();
-    else this.emit('timeout');
-  }
-
-  private _touch(): void {
-    if (this._timed) this._timer?.refresh();
-  }
-
-  /** Some libraries call it. */
-  _unrefTimer(): void {
-    this._touch();
-  }
-
-  private _stopTimer(): void {
-    if (this._timer !== null) clearTimeout(this._timer);
-    this._timer = null;
-    this._timed = false;
-  }
-
-  // ---- Options and state ------------------------------------------------------------------------------------
-
-  setNoDelay(enable?: boolean): this {
-    const on = enable === undefined || Boolean(enable as unknown);
-    if (this._link !== null && !this.connecting && on !== this._noDelay) this._link.noDelay(on);
-    this._noDelay = on;
-    return this;
-  }
-
-  setKeepAlive(enable?: boolean, initialDelayMs?: number): this {
-    const on = Boolean(enable);
-    const delayS = Math.trunc((initialDelayMs ?? 0) / 1000) || 0;
-    const changed = on !== this._keepAlive || (on && delayS !== this._keepAliveDelayS);
-    this._keepAlive = on;
-    this._keepAliveDelayS = delayS;
-    if (changed && this._link !== null && !this.connecting) {
-      this._link.keepAlive(on, delayS > 0 ? delayS : undefined);
-    }
-    return this;
-  }
-
-  ref(): this {
-    return this._setReferenced(true);
-  }
-  unref(): this {
-    return this._setReferenced(false);
-  }
-
-  private _setReferenced(referenced: boolean): this {
-    if (this._unreferenced !== referenced) return this;
-    this._unreferenced = !referenced;
-    if (this._link !== null) this._network.loop.setReferenced(this._link, referenced);
-    return this;
-  }
-
-  address(): AddressInfo | Record<string, never> {
-    const local = this._localName;
-    return local === null ? {} : describeAddress(local);
-  }
-
-  private get _localName(): InternetAddress | null {
-    if (this._link === null || this.connecting) return null;
-    return (this._local ??= this._link.localAddress as InternetAddress | null);
-  }
-  private get _peerName(): InternetAddress | null {
-    if (this._link === null || this.connecting) return this._peer;
-    return (this._peer ??= this._link.peerAddress as InternetAddress | null);
-  }
-
-  get localAddress(): string | undefined {
-    return this._localName?.host;
-  }
-  get localPort(): number | undefined {
-    return this._localName?.port;
-  }
-  get localFamily(): string | undefined {
-    const local = this._localName;
-    return local === null ? undefined : familyNames[local.family];
-  }
-  get remoteAddress(): string | undefined {
-    return this._peerName?.host;
-  }
-  get remotePort(): number | undefined {
-    return this._peerName?.port;
-  }
-  get remoteFamily(): string | undefined {
-    const peer = this._peerName;
-    return peer === null ? undefined : familyNames[peer.family];
-  }
-
-  get bytesRead(): number {
-    return this._link === null ? this._readBefore : this._link.bytesRead;
-  }
-  /** What write() was given, sent or not. */
-  get bytesWritten(): number {
-    if (this.connecting) return this.writableLength;
-    if (this._link === null) return this._writtenBefore;
-    return (this._outlet?.bytes ?? 0) + bytesHeld(this);
-  }
-
-  get pending(): boolean {
-    return this._link === null || this.connecting;
-  }
-  get readyState(): 'opening' | 'open' | 'readOnly' | 'writeOnly' | 'closed' {
-    if (this.connecting) return 'opening';
-    if (this.readable && this.writable) return 'open';
-    if (this.readable) return 'readOnly';
-    return this.writable ? 'writeOnly' : 'closed';
-  }
-  get bufferSize(): number | undefined {
-    return this._link === null && !this.connecting ? undefined : this.writableLength;
-  }
-}
-
-/** Bytes that wait in the stream, behind the write under way. */
-function bytesHeld(socket: Socket): number {
-  const state = (socket as unknown as { writableBuffer?: Piece[] }).writableBuffer;
-  let bytes = 0;
-  for (const { chunk, encoding } of state ?? []) {
-    bytes += typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.length;
-  }
-  return bytes;
-}
-
-function timedOut(socket: Socket): void {
-  socket._onTimeout();
 }
 
 function emitClose(socket: Socket, failed: boolean): void {
@@ -528,14 +318,4 @@ function refuseWrites(this: Socket): void {
     return false;
   };
   this.write = write as Socket['write'];
-}
-
-function checkSocketOptions(options: Options): void {
-  for (const name of ['objectMode', 'readableObjectMode', 'writableObjectMode']) {
-    if (options[name]) throw argumentValueError(`options.${name}`, options[name], 'is not supported');
-  }
-  if (options['handle'] !== undefined || options['fd'] !== undefined) {
-    throw notCovered('sockets made from a descriptor or handle', 'use node:net for them');
-  }
-  keepAliveDelayS(options['keepAliveInitialDelay']);
 }

@@ -95,6 +95,11 @@ export interface Cell {
   raw: Record<string, unknown>;
 }
 
+/** The cell of a contestant's round that has not run yet. */
+export function emptyCell(round: number, { label }: Contestant): Cell {
+  return { round, contestant: label, failure: null, notes: [], figures: {}, unavailable: {}, raw: {} };
+}
+
 export interface Report {
   readonly schema: typeof REPORT_SCHEMA;
   readonly version: typeof REPORT_VERSION;

@@ -5,7 +5,7 @@ import { choosePinning, stopAll } from './processes.js';
 import {
   REPORT_SCHEMA,
   REPORT_VERSION,
-  type Cell,
+  emptyCell,
   type Contestant,
   type Report,
   type WorkloadName,
@@ -113,15 +113,7 @@ class Comparison {
     if (this.aborted()) return;
     const { settings, pinning, cells } = this.report;
     const name = round === 0 ? contestant.label : `round ${round}/${settings.rounds} ${contestant.label}`;
-    const cell: Cell = {
-      round,
-      contestant: contestant.label,
-      failure: null,
-      notes: [],
-      figures: {},
-      unavailable: {},
-      raw: {},
-    };
+    const cell = emptyCell(round, contestant);
     const step = (text: string): void => this.tell('step', `${name}: ${text}`);
     step('starting');
     try {

@@ -5,7 +5,7 @@ import type { LoadResult } from '../../load/result.js';
 import { readProcess, isUnavailable, valueOf } from '../../probe/index.js';
 import type { Usage } from '../../workload/process.js';
 import type { Pinning } from '../processes.js';
-import type { Contestant, CompareSettings } from '../report.js';
+import { emptyCell, type Contestant, type CompareSettings } from '../report.js';
 import { Stage, type ServerCounters } from '../stage.js';
 import { pause } from '../workload.js';
 import type { Conditions } from './law.js';
@@ -164,15 +164,7 @@ export class Bench implements AsyncDisposable {
   private async open(): Promise<Stage> {
     if (this.stage !== null) return this.stage;
     const { contestant, pinning, compareSettings: settings, signal } = this;
-    const cell = {
-      round: 0,
-      contestant: contestant.label,
-      failure: null,
-      notes: [],
-      figures: {},
-      unavailable: {},
-      raw: {},
-    };
+    const cell = emptyCell(0, contestant);
     this.used = false;
     this.stage = await Stage.open({ contestant, settings, pinning, signal, cell, step: () => undefined });
     return this.stage;

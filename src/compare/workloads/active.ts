@@ -4,18 +4,19 @@ import { formatCount } from '../render/format.js';
 import type { CompareSettings, FigureInfo, Report } from '../report.js';
 import { compareWithBest } from '../verdict.js';
 import type { CellContext, ComparedWorkload } from '../workload.js';
+import { FROM_INTENDED_SEND, SERVER_CPU_PER_SERVED, latencyUs } from './figures.js';
 import { at, climb, cpuUsPerRequest, figuresAt, ladderText, setIf } from './ladder.js';
 
 const INTERVAL_MS = 20;
 const TIMEOUT_MS = 2000;
 
 const figures: Record<string, FigureInfo> = {
-  p50Us: { title: 'latency p50', unit: 'us', source: "the generator's histogram, from the intended send" },
-  p99Us: { title: 'latency p99', unit: 'us', source: "the generator's histogram, from the intended send" },
+  p50Us: latencyUs('p50', FROM_INTENDED_SEND),
+  p99Us: latencyUs('p99', FROM_INTENDED_SEND),
   serverCpuUs: {
     title: 'server CPU per request',
     unit: 'us',
-    source: "getrusage of the server's process / requests served",
+    source: SERVER_CPU_PER_SERVED,
   },
 };
 const say = (point: number | string): string => `${formatCount(Number(point))} idle`;

@@ -6,6 +6,7 @@ import { formatCount } from '../render/format.js';
 import { Stage } from '../stage.js';
 import { compareWithBest } from '../verdict.js';
 import type { CellContext, ComparedWorkload } from '../workload.js';
+import { GENERATOR_HISTOGRAM, SERVER_CPU_PER_SERVED } from './figures.js';
 import { cpuUsPerRequest, measure, noteTroubles, setIf } from './ladder.js';
 
 const figures: Record<string, FigureInfo> = {
@@ -17,10 +18,10 @@ const figures: Record<string, FigureInfo> = {
   serverCpuUs: {
     title: 'server CPU us per connection',
     unit: 'us',
-    source: "getrusage of the server's process / requests served",
+    source: SERVER_CPU_PER_SERVED,
   },
-  p50Us: { title: 'connect, ask, answer: p50', unit: 'us', source: "the generator's histogram" },
-  p99Us: { title: 'connect, ask, answer: p99', unit: 'us', source: "the generator's histogram" },
+  p50Us: { title: 'connect, ask, answer: p50', unit: 'us', source: GENERATOR_HISTOGRAM },
+  p99Us: { title: 'connect, ask, answer: p99', unit: 'us', source: GENERATOR_HISTOGRAM },
 };
 
 async function run(context: CellContext): Promise<void> {

@@ -4,21 +4,18 @@ import { formatCount } from '../render/format.js';
 import type { FigureInfo, Report } from '../report.js';
 import { compareWithBest } from '../verdict.js';
 import type { CellContext, ComparedWorkload } from '../workload.js';
+import { CLOSED_LOOP, SERVER_CPU_PER_SERVED, latencyUs, requestsPerSecond } from './figures.js';
 import { at, climb, cpuUsPerRequest, figuresAt, ladderText, setIf } from './ladder.js';
 
 const figures: Record<string, FigureInfo> = {
-  requestsPerSecond: {
-    title: 'requests per second',
-    unit: '1/s',
-    source: 'replies within the window, each verified',
-  },
+  requestsPerSecond,
   overheadUs: {
     title: 'CPU us beside the work',
     unit: 'us',
-    source: "getrusage of the server's process / requests served, less the work asked for",
+    source: `${SERVER_CPU_PER_SERVED}, less the work asked for`,
   },
-  p50Us: { title: 'latency p50', unit: 'us', source: "the generator's histogram (closed loop)" },
-  p99Us: { title: 'latency p99', unit: 'us', source: "the generator's histogram (closed loop)" },
+  p50Us: latencyUs('p50', CLOSED_LOOP),
+  p99Us: latencyUs('p99', CLOSED_LOOP),
 };
 /** Requests that each connection shall make in a window, so that there are some of the longest work as well. */
 const REQUESTS_MIN = 4;

@@ -9,6 +9,13 @@ import { Stage } from '../stage.js';
 import { countSystemCalls } from '../system-calls.js';
 import { SATURATED_SHARE, compareWithBest } from '../verdict.js';
 import { pause, put, type CellContext, type ComparedWorkload } from '../workload.js';
+import {
+  CLOSED_LOOP,
+  SERVER_COUNTER,
+  SERVER_CPU_PER_SERVED,
+  latencyUs,
+  requestsPerSecond,
+} from './figures.js';
 
 /** The generator says that it lives twenty times a second, so that the server is asked within the window. */
 const PROGRESS_MS = 50;
@@ -137,23 +144,19 @@ export const echo: ComparedWorkload = {
     poolThreads: 64,
   },
   figures: {
-    requestsPerSecond: {
-      title: 'requests per second',
-      unit: '1/s',
-      source: 'replies within the window, each verified',
-    },
-    p50Us: { title: 'latency p50', unit: 'us', source: "the generator's histogram (closed loop)" },
-    p99Us: { title: 'latency p99', unit: 'us', source: "the generator's histogram (closed loop)" },
-    p999Us: { title: 'latency p99.9', unit: 'us', source: "the generator's histogram (closed loop)" },
+    requestsPerSecond,
+    p50Us: latencyUs('p50', CLOSED_LOOP),
+    p99Us: latencyUs('p99', CLOSED_LOOP),
+    p999Us: latencyUs('p99.9', CLOSED_LOOP),
     serverCpuUs: {
       title: 'CPU s per million requests',
       unit: 's/million',
-      source: "getrusage of the server's process / requests served, both read there at one moment",
+      source: `${SERVER_CPU_PER_SERVED}, both read there at one moment`,
     },
     voluntarySwitches: { title: 'switches, voluntary', unit: '1/request', source: 'getrusage ru_nvcsw' },
     involuntarySwitches: { title: 'switches, involuntary', unit: '1/request', source: 'getrusage ru_nivcsw' },
     systemCalls: { title: 'system calls', unit: '1/request', source: 'strace -c in a pass of its own' },
-    threads: { title: 'threads that serve', unit: 'count', source: "the server's counter" },
+    threads: { title: 'threads that serve', unit: 'count', source: SERVER_COUNTER },
     serverCoreBusy: { title: "server's core busy", unit: 'share', source: '/proc/stat' },
     clientCoreBusy: { title: "client's core busy", unit: 'share', source: '/proc/stat' },
     clientCpuUs: {

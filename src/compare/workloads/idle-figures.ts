@@ -2,6 +2,7 @@
 
 import type { BillPart } from '../../probe/index.js';
 import type { FigureInfo } from '../report.js';
+import { SERVER_COUNTER } from './figures.js';
 
 /** Rows of the price list that are one or several parts of the bill of memory. */
 export const PARTS_OF_BILL: Readonly<Record<string, readonly BillPart[]>> = {
@@ -18,9 +19,9 @@ const bytes = (title: string, source: string): FigureInfo => ({ title, unit: 'by
 
 export const idleFigures: Readonly<Record<string, FigureInfo>> = {
   connected: count('connected', 'handshakes finished, as the client sees them'),
-  accepted: count('accepted', "the server's counter"),
-  serving: count('being served', "the server's counter: a thread of their own, or a loop"),
-  refused: count('refused', "the server's counter"),
+  accepted: count('accepted', SERVER_COUNTER),
+  serving: count('being served', `${SERVER_COUNTER}: a thread of their own, or a loop`),
+  refused: count('refused', SERVER_COUNTER),
   user: each('user', 'smaps_rollup Pss_Anon of the server: heap, stacks as far as touched'),
   kernelStacks: each('kernel stacks', 'meminfo KernelStack'),
   pageTables: each('page tables', 'meminfo PageTables'),
@@ -32,7 +33,7 @@ export const idleFigures: Readonly<Record<string, FigureInfo>> = {
   clientUser: each('the load itself', 'Pss_Anon of generator, upstream and runner: not in the total'),
   virtual: each('virtual size', 'status VmSize of the server: addresses, in no sum'),
   virtualTotal: bytes('virtual size, whole', 'status VmSize of the server'),
-  threads: count('threads that serve', "the server's counter"),
+  threads: count('threads that serve', SERVER_COUNTER),
   processThreads: count('threads of the process', 'stat num_threads, those of the runtime too'),
   idleCpuMs: { title: 'CPU while idle, ms/s', unit: 'ms', source: 'schedstat of every thread' },
   idleSwitches: {

@@ -3,6 +3,7 @@
 import type { FigureInfo, Report } from '../report.js';
 import { median, summarise, type Summary } from '../statistics.js';
 import type { CellContext, ComparedWorkload } from '../workload.js';
+import { SERVER_COUNTER, VERIFIED_REPLIES } from './figures.js';
 import { at, climb, figuresAt, ladderText, setIf } from './ladder.js';
 
 /** A client gives up after so long; what waits in a queue beyond that is not waited for. */
@@ -16,14 +17,14 @@ const figures: Record<string, FigureInfo> = {
   answersPerSecond: {
     title: 'answers per second',
     unit: '1/s',
-    source: 'replies within the window, each verified',
+    source: VERIFIED_REPLIES,
   },
   p50Ms: { title: 'latency p50', unit: 'ms', source: 'from the intended arrival; connect, queue and wait' },
   p99Ms: { title: 'latency p99', unit: 'ms', source: 'from the intended arrival; connect, queue and wait' },
   queued: {
     title: 'in the queue at the end',
     unit: 'count',
-    source: "the server's counter of connections that wait for a thread",
+    source: `${SERVER_COUNTER} of connections that wait for a thread`,
   },
 };
 const knees: Record<string, FigureInfo> = {

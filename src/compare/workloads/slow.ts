@@ -5,6 +5,7 @@ import type { Report } from '../report.js';
 import { Stage } from '../stage.js';
 import type { CellContext, ComparedWorkload } from '../workload.js';
 import { besideFigures, besideText, besideVerdict, measureShort, type Phase } from './beside.js';
+import { SERVER_COUNTER } from './figures.js';
 
 const phases: readonly Phase[] = [
   { key: 'alone', title: 'alone' },
@@ -56,8 +57,8 @@ export const slow: ComparedWorkload = {
   },
   figures: {
     ...besideFigures(phases),
-    connections: { title: 'slow connections open', unit: 'count', source: "the server's counter" },
-    serving: { title: 'of these served', unit: 'count', source: "the server's counter" },
+    connections: { title: 'slow connections open', unit: 'count', source: SERVER_COUNTER },
+    serving: { title: 'of these served', unit: 'count', source: SERVER_COUNTER },
   },
   run,
   verdict: (report: Report) => besideVerdict(report, 'alone', 'slow', 'beside slow clients'),

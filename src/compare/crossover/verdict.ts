@@ -27,6 +27,11 @@ function range(values: readonly number[], say: (value: number) => string): strin
   return least === most ? say(least) : `${say(least)} to ${say(most)}`;
 }
 
+type Load = Pick<MapCell, 'connections' | 'cpuUs' | 'waitMs'>;
+
+const sayLoad = ({ connections, cpuUs, waitMs }: Load): string =>
+  `${connections} connection${connections === 1 ? '' : 's'}, ${cpuUs} us of CPU, ${waitMs} ms of wait`;
+
 function saySide(name: string, cells: readonly MapCell[], total: number): string {
   if (cells.length === 0) return `${name} win none of ${total} cells.`;
   const by = new Map<string, number>();
@@ -39,7 +44,7 @@ function saySide(name: string, cells: readonly MapCell[], total: number): string
   );
   return (
     `${name} win ${cells.length} of ${total} cells (${reasons.join(', ')}), with ${where} connections; most clearly ` +
-    `with ${best.connections} connections, ${best.cpuUs} us of CPU, ${best.waitMs} ms of wait: ${best.verdict.winners.join(', ')} by ` +
+    `with ${sayLoad(best)}: ${best.verdict.winners.join(', ')} by ` +
     `${percent(best.verdict.margin)} (${best.verdict.by ?? ''}).`
   );
 }
@@ -48,7 +53,7 @@ export function sayCheck(what: string, { values, median, worst, worstAt }: LawCh
   const at =
     worstAt === null
       ? ''
-      : ` (${worstAt.contestant} with ${worstAt.connections} connections, ${worstAt.cpuUs} us of CPU, ${worstAt.waitMs} ms of wait: ` +
+      : ` (${worstAt.contestant} with ${sayLoad(worstAt)}: ` +
         `predicted ${worstAt.predicted.toFixed(0)}, measured ${worstAt.measured.toFixed(0)})`;
   return `${what}: median error ${percent(median)}, worst ${percent(worst)}${at}; ${values} predictions.`;
 }

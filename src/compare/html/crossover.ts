@@ -40,7 +40,7 @@ export function crossoverMaps({ cells }: CrossoverData): CrossoverMap[] {
       cells: own.map(({ connections, waitMs, heldOut, verdict: { winners, by, margin, notServing } }) => ({
         x: String(connections),
         y: `${waitMs} ms`,
-        winner: winners.length === 0 ? null : by === null ? 'no difference' : winners.join('+'),
+        winner: winners.length === 0 ? null : by === null ? 'no difference' : winners.toSorted().join('+'),
         margin: by === null || margin === 0 ? null : 1 + margin,
         note: [
           ...(by === null ? [] : [`by ${by}`]),

@@ -7,6 +7,8 @@ import { adviseCommand } from './advise.js';
 import { compareCommand } from './compare.js';
 import { crossoverCommand } from './crossover.js';
 import { psCommand } from './ps.js';
+import { recordCommand } from './record.js';
+import { replayCommand } from './replay.js';
 import { stepCommand } from './step.js';
 import { tourCommand } from './tour.js';
 import { traceCommand } from './trace.js';
@@ -30,6 +32,7 @@ Examples:
   $ underloop crossover --quick                 which model wins where
   $ underloop advise --connections 500 --wait 20ms --cpu 2ms --memory 512M
   $ underloop step examples/echo-reactor.js     hold the loop between two readiness events
+  $ underloop record server.js                  keep what comes in; underloop replay runs it again
   $ underloop ps 4242                           what any process waits for (Linux)
   $ underloop trace export app.trace            what a recorded reactor did
 
@@ -41,6 +44,8 @@ for (const make of [
   crossoverCommand,
   adviseCommand,
   stepCommand,
+  recordCommand,
+  replayCommand,
   psCommand,
   traceCommand,
   tourCommand,

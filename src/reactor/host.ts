@@ -5,9 +5,10 @@ import { SystemError, UnderloopError } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
 import { EVENT_STRIDE, READABLE } from '../poller/poller.js';
-import type { KernelPoller } from '../poller/poller.js';
+import type { KernelPoller, PollerKind } from '../poller/poller.js';
 import type { Reactor } from './reactor.js';
 import { ImmediateHost } from './immediate-host.js';
+import { instrumentHost } from './instrument.js';
 import type { Source } from './run-queue.js';
 import { ThreadHost } from './thread-host.js';
 
@@ -45,12 +46,12 @@ const RUNTIME_EVENTS = 2;
  * Three states. *Busy*: turns go on, and wait, until the slice is over. *Settling*: nothing was dispatched; passes of
  * the runtime alternate with turns that only look. *Quiet*: the runtime has nothing new; the reactor waits as it likes.
  */
-class RuntimeHost implements Host {
-  private readonly reactors: Reactor[] = [];
+export class RuntimeHost implements Host {
+  protected readonly reactors: Reactor[] = [];
   private readonly unreferenced = new Set<Reactor>();
-  private readonly held = new Set<Reactor>();
+  protected readonly held = new Set<Reactor>();
   /** The native side calls us: some reactor is not held. */
-  private started = false;
+  protected started = false;
   private readonly state: Float64Array;
   private readonly runtimeFd: number;
   private readonly slice: Slice;
@@ -86,7 +87,8 @@ class RuntimeHost implements Host {
     this.state = new Float64Array(opened.state);
   }
 
-  readonly pump = (): void => {
+  /** Called by the runtime. */
+  pump(): void {
     this.afterPass();
     this.runtimeReady = false;
     this.expectedQuiet = false; // stays so when what a handler threw ends this call before its end
@@ -103,9 +105,9 @@ class RuntimeHost implements Host {
     } while (this.busy && !this.runtimeDue && !this.slice.over && this.started);
     this.expectedQuiet = !this.busy && !this.runtimeDue;
     this.deadlineBefore = this.state[RUNTIME_DEADLINE_MS];
-  };
+  }
 
-  private drain(): void {
+  protected drain(): void {
     for (const reactor of this.reactors) reactor.observer?.drainBegin();
     binding.hostDrain();
     for (const reactor of this.reactors) reactor.observer?.drainEnd();
@@ -150,7 +152,7 @@ class RuntimeHost implements Host {
     return dispatched;
   }
 
-  private turnOf(reactor: Reactor, maxWaitMs: number): number {
+  protected turnOf(reactor: Reactor, maxWaitMs: number): number {
     if (!reactor.alive || this.held.has(reactor)) return 0;
     try {
       const dispatched = reactor.turn(maxWaitMs);
@@ -168,25 +170,33 @@ class RuntimeHost implements Host {
     for (let i = this.reactors.length - 1; i >= 0; i--) {
       const reactor = this.reactors[i];
       if (reactor.alive || this.held.has(reactor)) continue;
-      reactor.stop();
+      this.endRun(reactor);
       ended = true;
     }
     return ended;
   }
+  protected endRun(reactor: Reactor): void {
+    reactor.stop();
+  }
 
-  private waitForAny(maxWaitMs: number): void {
+  protected waitForAny(maxWaitMs: number): void {
     const shared = this.shared as KernelPoller;
-    let timeoutMs = maxWaitMs;
-    for (const reactor of this.reactors) {
-      if (!this.held.has(reactor)) timeoutMs = Math.min(timeoutMs, reactor.nextDelayMs);
-    }
-    const count = shared.wait(this.sharedEvents, timeoutMs);
+    const count = shared.wait(this.sharedEvents, Math.min(maxWaitMs, this.nearestDelayMs()));
     if (count < 0) throw new SystemError(`${shared.kind}_wait`, count, { fd: shared.fd });
     for (let i = 0; i < count; i++) {
       const slot = this.sharedEvents[i * EVENT_STRIDE];
       if (slot === 0) this.runtimeReady = true;
       if (slot === 1) this.slice.over = true;
     }
+  }
+
+  /** Of all that are not held. */
+  protected nearestDelayMs(): number {
+    let delayMs = Infinity;
+    for (const reactor of this.reactors) {
+      if (!this.held.has(reactor)) delayMs = Math.min(delayMs, reactor.nextDelayMs);
+    }
+    return delayMs;
   }
 
   join(reactor: Reactor): void {
@@ -237,7 +247,7 @@ class RuntimeHost implements Host {
     this.startOrStop();
   }
 
-  private startOrStop(): void {
+  protected startOrStop(): void {
     const start = this.reactors.length > this.held.size;
     if (start === this.started) return;
     this.started = start;
@@ -251,7 +261,7 @@ class RuntimeHost implements Host {
     this.updateReference();
   }
 
-  private updateReference(): void {
+  protected updateReference(): void {
     binding.hostRef(this.reactors.some((reactor) => !this.unreferenced.has(reactor)));
   }
 
@@ -265,7 +275,7 @@ class RuntimeHost implements Host {
       if (slice.fd >= 0) this.slots.push(only.registry.add(slice.fd, READABLE, 0, this.sliceSource, false));
       return;
     }
-    const shared = nativeKernel.openPoller(only.poller.kind);
+    const shared = this.openShared(only.poller.kind);
     if (typeof shared === 'number') throw new SystemError(`open ${only.poller.kind} poller`, shared);
     shared.add(runtimeFd, READABLE, 0, 1);
     if (slice.fd >= 0) shared.add(slice.fd, READABLE, 1, 1);
@@ -273,6 +283,10 @@ class RuntimeHost implements Host {
       if (!this.held.has(reactor)) shared.add(reactor.poller.fd, READABLE, i + 2, 1);
     });
     this.shared = shared;
+  }
+
+  protected openShared(kind: PollerKind): KernelPoller | number {
+    return nativeKernel.openPoller(kind);
   }
 
   private detachWait(): void {
@@ -327,12 +341,15 @@ export class HostSource implements Source {
   }
 }
 
+/** The runtime's own, whoever puts something in its place later: the probe is no immediate of the program's. */
+const immediate = setImmediate;
+
 /**
  * Whether the runtime has immediates queued. Of unreferenced ones it tells nobody, and one that queues the next shows in
  * no count of passes. But they stand in a linked list (`_idlePrev`, in every Node since 11), so a new one can tell.
  */
 function immediatesQueued(): boolean {
-  const probe = setImmediate(() => undefined);
+  const probe = immediate(() => undefined);
   const before = (probe as { _idlePrev?: unknown })._idlePrev;
   clearImmediate(probe);
   return before !== null && before !== undefined;
@@ -348,6 +365,8 @@ const kept = binding as typeof binding & { runtimeHost?: Host };
 export function hostFor(kernel: Kernel): Host {
   // A scripted kernel never really waits, and its clock moves only when a wait may last.
   if (kernel.name !== 'native') return new ImmediateHost(Infinity);
+  const instrument = instrumentHost();
+  if (instrument !== undefined) return instrument;
   return (kept.runtimeHost ??= openRuntimeHost());
 }
 

@@ -1,18 +1,40 @@
 // How a program's reactors are looked at without a change to the program: whoever starts it leaves an instrument here.
 
+import type { Host } from './host.js';
 import type { Observer } from './observer.js';
 import type { ReactorOptions } from './options.js';
 
-/** Gives each new reactor, made with these options, an observer or a stepper that its program knows nothing of. */
-export type Instrument = (options: ReactorOptions) => Pick<ReactorOptions, 'observer' | 'stepper'>;
+/** Gives each new reactor, made with these options, what its program knows nothing of. */
+export type Instrument = (options: ReactorOptions) => Pick<ReactorOptions, 'observer' | 'stepper' | 'kernel'>;
 
 /** On the global object, and by name: the program may have loaded another copy of this package. */
 const PLACE = Symbol.for('underloop.instrument');
+const HOST_PLACE = Symbol.for('underloop.host');
 
-type Global = Partial<Record<typeof PLACE, Instrument>>;
+interface Global {
+  [PLACE]?: Instrument;
+  [HOST_PLACE]?: () => Host;
+}
 
+/** Behind those that were set before, and with what they give in its options. */
 export function setInstrument(instrument: Instrument): void {
-  (globalThis as Global)[PLACE] = instrument;
+  const place = globalThis as Global;
+  const before = place[PLACE];
+  place[PLACE] =
+    before === undefined
+      ? instrument
+      : (options) => {
+          const first = before(options);
+          return { ...first, ...instrument({ ...options, ...first }) };
+        };
+}
+
+/** Who runs the turns of this thread's reactors on the real kernel, in the place of the runtime's host. */
+export function setHost(host: () => Host): void {
+  (globalThis as Global)[HOST_PLACE] = host;
+}
+export function instrumentHost(): Host | undefined {
+  return (globalThis as Global)[HOST_PLACE]?.();
 }
 
 /** The options with what the instrument adds; the same ones without an instrument. */

@@ -1,0 +1,90 @@
+// underloop record SCRIPT: runs a program as it is, and keeps everything that came into it.
+
+import { existsSync } from 'node:fs';
+import * as path from 'node:path';
+import { Command } from 'commander';
+import { argumentError } from '../errors.js';
+import { record } from '../replay/run.js';
+import { recordLines } from '../replay/say.js';
+import { EXIT, interruptible } from './exit.js';
+import { bytes } from './parse.js';
+import { packageVersion } from './version.js';
+
+interface Flags {
+  output?: string;
+  bytesMax: number;
+  register?: boolean;
+  json?: boolean;
+}
+
+const BYTES_MAX = '1G';
+/** A recording has a block of this size at least. */
+const BYTES_MIN = 1024 * 1024;
+
+async function run(script: string, args: string[], flags: Flags): Promise<void> {
+  if (!existsSync(script)) throw argumentError('SCRIPT', 'a file that is there', script);
+  if (flags.bytesMax < BYTES_MIN) throw argumentError('--bytes-max', 'at least 1M', flags.bytesMax);
+  const file = flags.output ?? `${path.parse(script).name}.rec`;
+  const signal = interruptible();
+  const recorded = await record({
+    script: path.resolve(script),
+    args,
+    file,
+    bytesMax: flags.bytesMax,
+    imports: flags.register === true ? [new URL('../node/register.js', import.meta.url).href] : [],
+    version: packageVersion,
+    signal,
+    // A terminal gives its interrupt to all processes of the group.
+    abortSignal: process.stdin.isTTY ? null : 'SIGINT',
+  });
+  const { code, summary, extent } = recorded;
+  if (flags.json === true) {
+    const { events, bytes: size } = extent;
+    const told = { file, events, bytes: size, code, signal: recorded.signal };
+    const rest = { ended: summary?.ended ?? null, uncovered: summary?.uncovered ?? null };
+    process.stderr.write(`${JSON.stringify({ ...told, ...rest })}\n`);
+  } else
+    process.stderr.write(
+      recordLines(recorded, file)
+        .map((line) => `underloop: ${line}\n`)
+        .join(''),
+    );
+  if (signal.aborted) process.exitCode = EXIT.interrupted;
+  else process.exitCode = code === 0 ? EXIT.ok : EXIT.failed;
+}
+
+export function recordCommand(): Command {
+  return new Command('record')
+    .summary('run a program and keep everything that comes into it')
+    .description(
+      'Runs a script that uses underloop, unchanged, and writes a recording: what each system call of its reactors gave,\n' +
+        'the bytes that were read, the date, random numbers, timers and signals. underloop replay runs it again from that.\n' +
+        'The program has the terminal; what is said here goes to standard error.',
+    )
+    .argument('<script>', 'the program')
+    .argument('[args...]', "the program's own arguments")
+    .option('-o, --output <file>', 'the recording (default: the name of the script, with .rec)')
+    .option(
+      '--bytes-max <size>',
+      'the recording ends, and the program goes on, at this size',
+      bytes,
+      bytes(BYTES_MAX),
+    )
+    .option('--register', "put the program's node:net on the reactor first")
+    .option('--json', 'the report as JSON')
+    .passThroughOptions()
+    .addHelpText(
+      'after',
+      `
+A recording holds the bytes that were read and the environment of the program: both may be secrets. The file can be read
+by its owner only.
+
+Examples:
+  $ underloop record server.js
+  $ underloop record -o crash.rec --bytes-max 200M server.js --port 8080
+  $ underloop replay server.rec
+
+Exit status: 0 the program ended well; 1 it failed; 2 a mistake in the arguments; 130 interrupted (the recording is whole).`,
+    )
+    .action(run);
+}

@@ -1,0 +1,70 @@
+// What the command and the recorded or replayed process tell each other.
+
+import type { Difference } from './replay-tape.js';
+
+/** JSON, for the process alone: it takes it away, so that its own children and workers are left alone. */
+export const ENVIRONMENT = 'UNDERLOOP_REPLAY';
+/** The descriptors of that process: what it reports, line by line as JSON, and its lifeline. */
+export const REPORT_FD = 3;
+export const LIFELINE_FD = 4;
+
+/** What the process is to do. */
+export type Order =
+  | {
+      readonly do: 'record';
+      readonly file: string;
+      readonly bytesMax: number;
+      readonly imports: readonly string[];
+      /** Of the package. */
+      readonly version: string;
+    }
+  | {
+      readonly do: 'replay';
+      readonly file: string;
+      /** Stop at this event and tell the state; none: replay to the end. */
+      readonly to?: number;
+      /** Hold before each item from this event on, and obey what comes on {@link REPORT_FD}. */
+      readonly holdAt?: number;
+    };
+
+/** How a recording went. */
+export interface RecordSummary {
+  readonly type: 'recorded';
+  readonly events: number;
+  readonly bytes: number;
+  readonly uncovered: readonly { readonly kind: string; readonly where: string }[];
+  /** It ended before the program did: the bound of bytes, or why it could not be written. */
+  readonly ended: string | null;
+}
+
+/** A place in a replay. */
+export interface Place {
+  readonly events: number;
+  readonly turn: number;
+  /** Of the replayed program's own state: see state.ts. */
+  readonly stateHash: string;
+}
+
+export type Verdict =
+  /** To the end, and the state there is the recorded one. */
+  | ({ readonly type: 'same'; readonly code: number } & Place)
+  /** As far as the recording goes. */
+  | ({
+      readonly type: 'over';
+      readonly why: 'limit' | 'cut' | 'signal';
+      readonly signal: string | null;
+    } & Place)
+  | ({ readonly type: 'differs' } & Difference)
+  | { readonly type: 'damaged'; readonly code: string; readonly message: string }
+  /** The event was reached that was asked for. */
+  | ({ readonly type: 'arrived'; readonly recent: readonly string[]; readonly state: unknown } & Place);
+
+/** What a replay says beside its verdict. */
+export interface Circumstances {
+  readonly type: 'circumstances';
+  /** Files that are not what they were. */
+  readonly changed: readonly string[];
+  readonly uncovered: readonly { readonly kind: string; readonly where: string }[];
+  /** Milliseconds from the first entry to the last. */
+  readonly elapsedMs: number;
+}

@@ -1,0 +1,153 @@
+// The recording of this very process: what is put where, and what is told at the end.
+
+import * as fs from 'node:fs';
+import { binding } from '../binding.js';
+import { UnderloopError } from '../errors.js';
+import type { Observer } from '../reactor/observer.js';
+import { both, setHost, setInstrument } from '../reactor/instrument.js';
+import type { ReactorOptions } from '../reactor/options.js';
+import { tapeDescriptors } from './descriptors.js';
+import { OP, type Facts } from './format.js';
+import { hashOf, loadedModules } from './modules.js';
+import { REPORT_FD, type Order, type RecordSummary } from './protocol.js';
+import { keepNativeKernel, replaceNativeKernel } from './raw-kernel.js';
+import { RecordHost } from './record-host.js';
+import { RecordTimers, recordProcess } from './record-runtime.js';
+import { RecordTape, fileStore } from './record-tape.js';
+import { installRuntime } from './runtime.js';
+import { tapedKernel } from './taped-kernel.js';
+import { Reactors } from './taped-observer.js';
+import { Uncovered } from './uncovered.js';
+
+const { openSync, writeSync, closeSync } = fs;
+
+/** Its environment may hold secrets. */
+const MODE = 0o600;
+
+/** A reactor on a ring has completions in memory that it shares with the kernel, past every call. */
+export function refuseRing(options: ReactorOptions): void {
+  if (options.kernel?.pollerKinds.includes('uring') !== true) return;
+  throw new UnderloopError(
+    'ERR_UNSUPPORTED',
+    'underloop record does not cover io_uring: its completions come through memory and not through calls; ' +
+      'run the program on epoll or poll to record it',
+  );
+}
+
+/** The kernel that a reactor with these options is on is the real one, or none was given. */
+export const isOnReal = (options: ReactorOptions): boolean =>
+  options.kernel === undefined || options.kernel.name === 'native';
+
+function facts(imports: readonly string[], version: string, bufferBytes: number): Facts {
+  const [, script = '', ...args] = process.argv;
+  const environment: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) environment[name] = value;
+  return {
+    script,
+    args,
+    cwd: process.cwd(),
+    environment,
+    imports,
+    scriptHash: hashOf(script) ?? '',
+    pid: process.pid,
+    ppid: process.ppid,
+    node: process.version,
+    platform: process.platform,
+    version,
+    startedUnixMs: Date.now(),
+    timeOriginMs: performance.timeOrigin,
+    bufferBytes,
+  };
+}
+
+export function startRecording({ file, bytesMax, imports, version }: Extract<Order, { do: 'record' }>): void {
+  const native = keepNativeKernel();
+  const fd = openSync(file, 'w', MODE);
+  const uncovered: { kind: string; where: string }[] = [];
+  const known = new Set<string>();
+  let ended: string | null = null;
+  const tape = new RecordTape(facts(imports, version, native.buffer.length), fileStore(fd), {
+    bytesMax,
+    onEnd: (why) => {
+      ended = why === 'limit' ? `its bound of ${bytesMax} bytes was reached` : why.message;
+    },
+  });
+  const reactors = new Reactors(tape);
+  const kernel = tapedKernel(tape, native, native);
+  replaceNativeKernel(kernel);
+  tapeDescriptors(tape);
+
+  let noting = false;
+  const timers = new RecordTimers(tape);
+  const watch = new Uncovered(
+    (kind, where) => {
+      uncovered.push({ kind, where });
+      tape.noteUncovered(kind, where);
+    },
+    () => noting,
+  );
+  const noteModules = (): void => {
+    noting = true;
+    tape.noteModules(loadedModules(known));
+    noting = false;
+  };
+
+  setInstrument((options) => {
+    refuseRing(options);
+    if (!isOnReal(options)) return {};
+    const own = reactors.observer();
+    const observer: Observer = options.observer === undefined ? own : both(own, options.observer);
+    return { observer, kernel: options.kernel ?? kernel };
+  });
+  let host: RecordHost | null = null;
+  setHost(() => {
+    if (host !== null) return host;
+    noteModules(); // the program stands: its first run() begins
+    const opened = binding.hostOpen(() => host?.pump());
+    if (opened === null) {
+      throw new UnderloopError(
+        'ERR_UNSUPPORTED',
+        'underloop record needs Node.js: this runtime has no loop to wait on',
+      );
+    }
+    return (host = new RecordHost(opened, tape, reactors, (kind) => native.openPoller(kind)));
+  });
+
+  const report = (): void => {
+    tape.flush();
+    const summary: RecordSummary = {
+      type: 'recorded',
+      events: tape.events,
+      bytes: tape.bytesTotal,
+      uncovered,
+      ended,
+    };
+    try {
+      writeSync(REPORT_FD, `${JSON.stringify(summary)}\n`);
+      closeSync(fd);
+    } catch {
+      // Whoever started us has gone.
+    }
+    tape.live = false;
+  };
+  const kill = process.kill.bind(process);
+  recordProcess(tape, {
+    message: () => watch.met('a message of node:child_process'),
+    ended: (code) => {
+      noteModules();
+      if (tape.live) {
+        tape.open(OP.exit);
+        tape.putInt(code);
+        tape.putText(reactors.hash());
+      }
+      report();
+    },
+    endedBy: (signal) => {
+      noteModules();
+      report();
+      kill(process.pid, signal);
+    },
+  });
+  installRuntime(tape, timers);
+  watch.start();
+}

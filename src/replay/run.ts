@@ -1,0 +1,157 @@
+// The command's side: starts the program to be recorded or replayed, and hears what it reports.
+
+import { spawn, type ChildProcess } from 'node:child_process';
+import * as path from 'node:path';
+import type { Duplex } from 'node:stream';
+import { LineReader } from '../step/protocol.js';
+import { Blocks, extentOf, type Extent } from './blocks.js';
+import type { Facts } from './format.js';
+import {
+  ENVIRONMENT,
+  REPORT_FD,
+  type Circumstances,
+  type Order,
+  type RecordSummary,
+  type Verdict,
+} from './protocol.js';
+
+const inside = new URL('./inside.js', import.meta.url).href;
+
+/** The program's own arguments of the runtime: what is loaded before it. */
+export const nodeArguments = (imports: readonly string[]): string[] =>
+  [inside, ...imports].flatMap((module) => ['--import', module]);
+
+export interface RecordRun {
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly file: string;
+  readonly bytesMax: number;
+  readonly imports: readonly string[];
+  readonly version: string;
+  /** Aborted: the program gets `abortSignal`, and its recording is whole. */
+  readonly signal?: AbortSignal;
+  /** Null: it has got the interrupt from the terminal itself. */
+  readonly abortSignal?: NodeJS.Signals | null;
+  /** What the program prints goes where ours does, unless somebody hears it. */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', text: string) => void;
+}
+
+export interface Recorded {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Null: the program was killed and could report nothing. */
+  readonly summary: RecordSummary | null;
+  readonly extent: Extent;
+}
+
+/** Runs a program as it is, and records it. Throws what the system says of a recording that cannot be written. */
+export async function record(run: RecordRun): Promise<Recorded> {
+  const { file, bytesMax, imports, version, signal } = run;
+  const order: Order = { do: 'record', file: path.resolve(file), bytesMax, imports, version };
+  const child = spawn(process.execPath, [...nodeArguments(imports), run.script, ...run.args], {
+    stdio: run.onOutput === undefined ? [...OURS, 'pipe', 'pipe'] : [...HEARD, 'pipe', 'pipe'],
+    env: { ...process.env, [ENVIRONMENT]: JSON.stringify(order) },
+  });
+  hearOutput(child, run.onOutput);
+  const interrupt = (): void => {
+    if (run.abortSignal !== null) child.kill(run.abortSignal ?? 'SIGINT');
+  };
+  signal?.addEventListener('abort', interrupt);
+  let summary: RecordSummary | null = null;
+  hearReport(child, (message) => (summary = message as RecordSummary));
+  const ending = await ended(child);
+  signal?.removeEventListener('abort', interrupt);
+  return { ...ending, summary, extent: extentOf(order.file) };
+}
+
+export interface ReplayRun {
+  readonly file: string;
+  /** In the place of the recorded script: a changed copy of it. */
+  readonly script?: string;
+  /** Stop at this event. */
+  readonly to?: number;
+  /** What the program prints; without it, nobody hears. */
+  readonly onOutput?: (stream: 'stdout' | 'stderr', text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Replayed {
+  readonly facts: Facts;
+  /** Null: the process ended without one (killed, or aborted). */
+  readonly verdict: Verdict | null;
+  readonly circumstances: Circumstances | null;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** How the process of a replay is started. */
+export function replayProcess(
+  facts: Facts,
+  script: string | undefined,
+  order: Order,
+): { readonly args: string[]; readonly cwd: string; readonly env: NodeJS.ProcessEnv } {
+  return {
+    args: [
+      ...nodeArguments(facts.imports),
+      script === undefined ? facts.script : path.resolve(script),
+      ...facts.args,
+    ],
+    cwd: facts.cwd,
+    env: { ...facts.environment, [ENVIRONMENT]: JSON.stringify(order) },
+  };
+}
+
+/** What a recording is of. Throws ERR_RECORDING_FORMAT, _VERSION, _CORRUPT, or the system's error. */
+export function factsOf(file: string): Facts {
+  const blocks = new Blocks(file);
+  blocks.close();
+  return blocks.facts;
+}
+
+/** Runs the recorded program again, by its recording. Throws as {@link factsOf} does. */
+export async function replay(run: ReplayRun): Promise<Replayed> {
+  const file = path.resolve(run.file);
+  const facts = factsOf(file);
+  const order: Order = { do: 'replay', file, ...(run.to !== undefined && { to: run.to }) };
+  const { args, cwd, env } = replayProcess(facts, run.script, order);
+  const child = spawn(process.execPath, args, { stdio: [...HEARD, 'pipe', 'pipe'], cwd, env });
+  hearOutput(child, run.onOutput);
+  const kill = (): void => void child.kill('SIGKILL');
+  run.signal?.addEventListener('abort', kill);
+  let verdict: Verdict | null = null;
+  let circumstances: Circumstances | null = null;
+  hearReport(child, (message) => {
+    if (message.type === 'circumstances') circumstances = message;
+    else verdict = message as Verdict;
+  });
+  const ending = await ended(child);
+  run.signal?.removeEventListener('abort', kill);
+  return { facts, verdict, circumstances, ...ending };
+}
+
+const OURS = ['inherit', 'inherit', 'inherit'] as const;
+const HEARD = ['ignore', 'pipe', 'pipe'] as const;
+
+function hearOutput(child: ChildProcess, hear: RecordRun['onOutput']): void {
+  for (const name of ['stdout', 'stderr'] as const) {
+    const stream = child[name];
+    stream?.setEncoding('utf8').on('data', (text: string) => hear?.(name, text));
+  }
+}
+
+type Report = RecordSummary | Verdict | Circumstances;
+
+function hearReport(child: ChildProcess, hear: (message: Report) => void): void {
+  const stream = (child.stdio as ChildProcess['stdio'] | undefined)?.[REPORT_FD] as Duplex | undefined;
+  const lines = new LineReader((line) => hear(line as Report));
+  stream?.setEncoding('utf8').on('data', (text: string) => lines.push(text));
+  for (const one of (child.stdio as ChildProcess['stdio'] | undefined) ?? [])
+    one?.on('error', () => undefined);
+}
+
+function ended(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code, signal }));
+  });
+}

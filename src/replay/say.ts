@@ -1,0 +1,91 @@
+// The report of a recording and the verdict of a replay, in lines for people.
+
+import type { Circumstances, Verdict } from './protocol.js';
+import type { Recorded, Replayed } from './run.js';
+
+const WHOLE = new Intl.NumberFormat('en');
+export const count = (value: number): string => WHOLE.format(value);
+
+function size(bytes: number): string {
+  if (bytes < 10_000) return `${count(bytes)} bytes`;
+  return bytes < 10_000_000
+    ? `${count(Math.round(bytes / 1000))} kB`
+    : `${count(Math.round(bytes / 1e6))} MB`;
+}
+
+function uncoveredLines(list: Circumstances['uncovered']): string[] {
+  if (list.length === 0) return ['covered: everything that came in is in the recording'];
+  return [
+    'not covered: this came in past the recording, and a replay may differ where it matters',
+    ...list.map(({ kind, where }) => `  ${kind}, first asked for at ${where}`),
+  ];
+}
+
+/** What `underloop record` says at its end. */
+export function recordLines({ summary, extent, signal, code }: Recorded, file: string): string[] {
+  const how = signal === null ? `with exit status ${String(code)}` : `by ${signal}`;
+  const lines = [
+    `recorded ${count(extent.events)} events, ${size(extent.bytes)}, in ${file}; the program ended ${how}`,
+  ];
+  if (summary === null)
+    return [...lines, 'it reported nothing at its end: the recording goes as far as it was written'];
+  if (summary.ended !== null) lines.push(`the recording ended before the program: ${summary.ended}`);
+  return [...lines, ...uncoveredLines(summary.uncovered)];
+}
+
+/** What `underloop replay` says of the circumstances: only what matters. */
+export function circumstanceLines(told: Circumstances | null): string[] {
+  if (told === null) return [];
+  const changed = told.changed.map((path) => `changed since it was recorded: ${path}`);
+  return told.uncovered.length === 0 ? changed : [...changed, ...uncoveredLines(told.uncovered)];
+}
+
+const ENDS = {
+  limit: 'the recording ends there, at its bound of bytes',
+  cut: 'the recording ends there: its end is missing',
+  signal: 'the recorded program was ended there',
+} as const;
+
+export function verdictLines(verdict: Verdict): string[] {
+  switch (verdict.type) {
+    case 'same':
+      return [
+        `same: ${count(verdict.events)} events, ${count(verdict.turn)} turns, exit status ${verdict.code}`,
+        `state ${verdict.stateHash}`,
+      ];
+    case 'over': {
+      const by = verdict.signal === null ? '' : ` by ${verdict.signal}`;
+      return [
+        `same as far as it goes: ${count(verdict.events)} events; ${ENDS[verdict.why]}${by}`,
+        `state ${verdict.stateHash}`,
+      ];
+    }
+    case 'arrived':
+      return [
+        `at event ${count(verdict.events)}, turn ${count(verdict.turn)}`,
+        ...verdict.recent.map((line) => `  ${line}`),
+        `state ${verdict.stateHash}`,
+      ];
+    case 'differs':
+      return [
+        `differs at event ${count(verdict.event)}, turn ${count(verdict.turn)}${
+          verdict.item === null ? ', between items' : `, in ${verdict.item}`
+        }`,
+        `  recorded: ${verdict.recorded}`,
+        `  now:      ${verdict.now}`,
+        ...(verdict.before.length === 0
+          ? []
+          : ['before that:', ...verdict.before.map((line) => `  ${line}`)]),
+      ];
+    case 'damaged':
+      return [`${verdict.code}: ${verdict.message}`];
+  }
+}
+
+/** Where the two processes were not alike. */
+export function versionLines({ facts }: Pick<Replayed, 'facts'>): string[] {
+  if (facts.node === process.version && facts.platform === process.platform) return [];
+  return [
+    `recorded on ${facts.platform} with Node ${facts.node}, and replayed on ${process.platform} with Node ${process.version}`,
+  ];
+}

@@ -1,0 +1,60 @@
+// Records and replays programs as the commands do: from dist/, for each is a process of its own.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+import type * as runModule from '../../src/replay/run.js';
+
+const dist = (path: string): string => new URL(`../../dist/${path}`, import.meta.url).href;
+const run = (await import(dist('replay/run.js'))) as typeof runModule;
+
+export const program = (name: string): string =>
+  fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
+
+const folder = mkdtempSync(join(tmpdir(), 'underloop-replay-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+
+/** A name in a folder that is removed at the end. */
+export const fresh = (ending: string): string => join(folder, `${String(++files)}${ending}`);
+
+export interface Taken {
+  readonly file: string;
+  readonly output: string;
+  readonly recorded: runModule.Recorded;
+}
+
+/** Runs a program and records it. */
+export async function take(
+  script: string,
+  args: readonly string[] = [],
+  options: Partial<runModule.RecordRun> = {},
+): Promise<Taken> {
+  const file = fresh('.rec');
+  let output = '';
+  const recorded = await run.record({
+    script,
+    args,
+    file,
+    bytesMax: 2 ** 30,
+    imports: [],
+    version: '0.0.0',
+    ...options,
+    onOutput: (stream, text) => {
+      output += text;
+      options.onOutput?.(stream, text);
+    },
+  });
+  return { file, recorded, output };
+}
+
+export async function again(
+  file: string,
+  options: Omit<runModule.ReplayRun, 'file'> = {},
+): Promise<runModule.Replayed & { output: string }> {
+  let output = '';
+  const replayed = await run.replay({ file, ...options, onOutput: (_stream, text) => (output += text) });
+  return { ...replayed, output };
+}

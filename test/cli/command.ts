@@ -12,7 +12,7 @@ export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.
 const MARK = 'UNDERLOOP_TEST_RUN';
 /**
  * Against a hang only, and shorter than a test's own limit so that the message is ours. Long: on a machine that is busy
- * with other work each cell of idle waits 6 s for memory to be at rest.
+ * with other work each cell of idle waits 4 s for memory to be at rest.
  */
 const HANG_MS = 80_000;
 export const TEST_TIMEOUT_MS = HANG_MS + 10_000;

@@ -50,10 +50,12 @@ describe.runIf(process.platform === 'linux')('underloop crossover', () => {
     expect(waits.meanUs).toBeGreaterThan(1000);
     expect((waits.requestsPerSecond * waits.meanUs) / 1e6).toBeCloseTo(2, 6);
     expect(report.law!.models.map(({ contestant }) => contestant)).toEqual(['threads', 'epoll']);
-    for (const { memory } of report.law!.models) {
-      expect(memory!.baseBytes).toBeGreaterThan(10 * 2 ** 20);
-      expect(memory!.perConnectionBytes).toBeGreaterThan(1000);
-    }
+    const [ofThread, ofLoop] = report.law!.models.map(({ memory }) => memory!);
+    for (const { baseBytes } of [ofThread!, ofLoop!]) expect(baseBytes).toBeGreaterThan(10 * 2 ** 20);
+    // A thread's stacks stand out from what other programs do to the machine's slabs; a loop's 2 KiB need not.
+    expect(ofThread!.perConnectionBytes).toBeGreaterThan(10_000);
+    expect(ofLoop!.perConnectionBytes).toBeGreaterThanOrEqual(0);
+    expect(ofLoop!.perConnectionBytes).toBeLessThan(ofThread!.perConnectionBytes);
     expect(readFileSync(csv, 'utf8').trim().split('\n')).toHaveLength(1 + report.measurements.length);
 
     const advised = await runCommand(

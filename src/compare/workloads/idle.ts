@@ -31,7 +31,9 @@ const SIGN_OF_LIFE_MS = 30_000;
 const AT_REST_BYTES = 256 * 1024;
 const AT_REST_LOOK_MS = 100;
 /** On a machine that never rests we look anyway; the bill's unexplained part tells. */
-const AT_REST_MS_MAX = 3000;
+const FREED_MS_MAX = 3000;
+/** For the second look: what was taken just now is in its place sooner than what the cell before has freed. */
+const TAKEN_MS_MAX = 1000;
 const ACCEPT_LOOK_MS = 50;
 /** A server that accepts nothing more for so long is not going to: sequential, or one at its limit. */
 const ACCEPT_STILL_MS = 500;
@@ -41,8 +43,8 @@ const ACTIVE_INTERVAL_MS = 50;
 const ACTIVE_WARM_UP_MS = 200;
 
 /** Freed memory comes back late (RCU, per-CPU lists): waits until the free pages stay where they are. */
-async function atRest(signal: AbortSignal): Promise<void> {
-  const deadlineMs = performance.now() + AT_REST_MS_MAX;
+async function atRest(limitMs: number, signal: AbortSignal): Promise<void> {
+  const deadlineMs = performance.now() + limitMs;
   let last = valueOf(freeMemory(readSystem().figures));
   while (last !== null && performance.now() < deadlineMs) {
     await pause(AT_REST_LOOK_MS, signal);
@@ -69,7 +71,7 @@ async function run(context: CellContext): Promise<void> {
   const { settings, cell, signal, step } = context;
   await using stage = await Stage.open(context);
   const pids = [...stage.pids, process.pid];
-  await atRest(signal);
+  await atRest(FREED_MS_MAX, signal);
   const before = readMemoryLook(pids);
   const actives = Math.min(settings.actives, settings.connections);
   stage.load({
@@ -81,9 +83,10 @@ async function run(context: CellContext): Promise<void> {
     payloadBytes: settings.payloadBytes,
     cpuUs: settings.cpuUs,
     waitMs: settings.waitMs,
-    warmUpMs: ACTIVE_WARM_UP_MS,
     // Shorter than the timeout, and a request unanswered since the warm-up would keep all others out of the window.
-    durationMs: Math.max(settings.durationMs, ACTIVE_TIMEOUT_MS),
+    ...(actives > 0
+      ? { warmUpMs: ACTIVE_WARM_UP_MS, durationMs: Math.max(settings.durationMs, ACTIVE_TIMEOUT_MS) }
+      : { warmUpMs: 0, durationMs: 1 }),
     requestTimeoutMs: ACTIVE_TIMEOUT_MS,
     seed: settings.seed,
     progressMs: PROGRESS_MS,
@@ -92,7 +95,7 @@ async function run(context: CellContext): Promise<void> {
   step('connecting');
   const { open } = await stage.phase(['connected'], SIGN_OF_LIFE_MS);
   const counters = await accepted(stage, open, signal);
-  await atRest(signal);
+  await atRest(TAKEN_MS_MAX, signal);
 
   step('reading memory');
   const after = readMemoryLook(pids);

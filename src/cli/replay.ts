@@ -4,12 +4,21 @@ import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { argumentError } from '../errors.js';
 import { replay, type Replayed } from '../replay/run.js';
+import { ReplaySession } from '../replay/session.js';
 import { circumstanceLines, verdictLines, versionLines } from '../replay/say.js';
+import { COMMAND_HELP } from '../step/commands.js';
+import { stepSession } from '../step/plain.js';
+import { stepOnScreen } from '../step/screen/index.js';
 import { EXIT, interruptible } from './exit.js';
 import { whole } from './parse.js';
 
 interface Flags {
   to?: number;
+  run?: boolean;
+  step?: boolean;
+  plain?: boolean;
+  do?: string;
+  from?: number;
   quiet?: boolean;
   json?: boolean;
 }
@@ -52,12 +61,51 @@ function conclude(replayed: Replayed, json: boolean): number {
   return isSame ? EXIT.ok : EXIT.failed;
 }
 
+const onTerminal = (): boolean =>
+  process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb';
+
+/** Item by item, forwards and backwards. */
+async function step(
+  file: string,
+  script: string | undefined,
+  flags: Flags,
+  signal: AbortSignal,
+): Promise<void> {
+  const { json = false, plain = false } = flags;
+  const onScreen = onTerminal() && !json && !plain && flags.do === undefined;
+  const input = onScreen ? 'ignore' : 'pipe';
+  const session = new ReplaySession(file, { script, event: flags.from, input });
+  if (onScreen) await stepOnScreen(session.facts.script, session.facts.args, { signal, session });
+  else {
+    await stepSession(session, {
+      json,
+      commands: (flags.do ?? '').split(';').filter((command) => command.trim() !== ''),
+      holdsMax: Infinity,
+      input: flags.do === undefined || process.stdin.isTTY ? process.stdin : null,
+      output: process.stdout,
+      signal,
+    });
+  }
+  process.exitCode = signal.aborted
+    ? EXIT.interrupted
+    : session.verdict?.type === 'differs'
+      ? EXIT.failed
+      : EXIT.ok;
+}
+
 async function run(file: string, script: string | undefined, flags: Flags): Promise<void> {
   if (!existsSync(file)) throw argumentError('FILE', 'a recording that is there', file);
   if (script !== undefined && !existsSync(script))
     throw argumentError('SCRIPT', 'a file that is there', script);
   const signal = interruptible();
   const json = flags.json === true;
+  const toTheEnd = flags.run === true || flags.to !== undefined || flags.quiet === true || json;
+  const stepping =
+    flags.step === true || flags.plain === true || flags.do !== undefined || flags.from !== undefined;
+  if (stepping || (!toTheEnd && onTerminal())) {
+    await step(file, script, flags, signal);
+    return;
+  }
   const printer = new Printer();
   const replayed = await replay({
     file,
@@ -80,17 +128,28 @@ export function replayCommand(): Command {
     .argument('<file>', 'the recording')
     .argument('[script]', 'another script in the place of the recorded one: a changed copy of it')
     .option('--to <event>', 'stop at this event, and tell the state there', whole)
+    .option(
+      '--step',
+      'item by item, forwards and backwards: on a screen where there is a terminal, else by commands',
+    )
+    .option('--plain', 'item by item in lines instead of a screen')
+    .option('--do <commands>', 'item by item: commands with semicolons between them')
+    .option('--from <event>', 'item by item, from this event on', whole)
     .option('--quiet', 'leave out what the program prints')
     .option('--json', 'the verdict as JSON')
     .addHelpText(
       'after',
       `
+Commands of --step and --do:
+${COMMAND_HELP}
+
 What the program does without its reactor (files that it writes, processes that it starts) is done again.
 
 Examples:
   $ underloop replay server.rec
   $ underloop replay server.rec changed-server.js
   $ underloop replay --to 5000 server.rec
+  $ underloop replay --from 5000 --do 's 2; back' server.rec
 
 Exit status: 0 the same; 1 something differs, or the recording is damaged; 2 a mistake in the arguments, or no such file;
 130 interrupted.`,

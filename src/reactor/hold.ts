@@ -15,6 +15,8 @@ export interface Stepper {
    * batch then runs when the reactor is run again. A synchronous `turn()` cannot wait for a promise, and throws `ERR_BUSY`.
    */
   hold(held: Held): void | Promise<void>;
+  /** It gives no promise, ever: then stop() in a handler ends run() at once, as it does without a stepper. @internal */
+  readonly synchronous?: boolean;
 }
 
 /** What a stepper may do while it holds the reactor. Valid until the hold ends. */
@@ -76,6 +78,7 @@ export class Hold implements Held {
   /** `Reactor.stop()`: in the middle of a turn, that is to end when the turn does. */
   stopAfterTurn(): boolean {
     if (this.reactor.finish === null || this.reactor.batchLeft === 0) return false;
+    if (this.stepper?.synchronous === true) return false;
     return (this.stopping = true);
   }
 

@@ -78,4 +78,5 @@ const methodNames: Record<keyof Observer, true> = {
   error: true,
   call: true,
 };
-const observerMethods = Object.keys(methodNames) as (keyof Observer)[];
+/** The names of all methods of an observer. */
+export const observerMethods = Object.keys(methodNames) as (keyof Observer)[];

@@ -1,5 +1,6 @@
 // What the command and the recorded or replayed process tell each other.
 
+import type { Condition } from '../step/protocol.js';
 import type { Difference } from './replay-tape.js';
 
 /** JSON, for the process alone: it takes it away, so that its own children and workers are left alone. */
@@ -7,6 +8,14 @@ export const ENVIRONMENT = 'UNDERLOOP_REPLAY';
 /** The descriptors of that process: what it reports, line by line as JSON, and its lifeline. */
 export const REPORT_FD = 3;
 export const LIFELINE_FD = 4;
+
+/** The first item at which a replay is held: item `item` of the program, and not before event `event`. */
+export interface HoldFrom {
+  readonly item: number;
+  readonly event: number;
+  /** Those that were set before. */
+  readonly breakpoints: readonly Condition[];
+}
 
 /** What the process is to do. */
 export type Order =
@@ -23,8 +32,8 @@ export type Order =
       readonly file: string;
       /** Stop at this event and tell the state; none: replay to the end. */
       readonly to?: number;
-      /** Hold before each item from this event on, and obey what comes on {@link REPORT_FD}. */
-      readonly holdAt?: number;
+      /** Hold before each item from here on, and obey what comes on {@link REPORT_FD} in the words of step/protocol.ts. */
+      readonly hold?: HoldFrom;
     };
 
 /** How a recording went. */
@@ -65,6 +74,8 @@ export interface Circumstances {
   /** Files that are not what they were. */
   readonly changed: readonly string[];
   readonly uncovered: readonly { readonly kind: string; readonly where: string }[];
+  /** Items of the program that were begun; only a held replay counts them. */
+  readonly items: number;
   /** Milliseconds from the first entry to the last. */
   readonly elapsedMs: number;
 }

@@ -6,6 +6,7 @@ import type { Observer } from '../reactor/observer.js';
 import { nativeKernel } from '../kernel/native.js';
 import { Blocks } from './blocks.js';
 import { tapeDescriptors } from './descriptors.js';
+import { HeldReplay } from './held.js';
 import { OP } from './format.js';
 import { hashOf } from './modules.js';
 import { REPORT_FD, type Circumstances, type Order, type Place, type Verdict } from './protocol.js';
@@ -29,14 +30,7 @@ function say(message: Verdict | Circumstances): void {
   for (let done = 0; done < bytes.length;) done += writeSync(REPORT_FD, bytes, done);
 }
 
-/** A replay of this process, for who holds it: see held.ts. */
-export interface Replay {
-  readonly tape: ReplayTape;
-  readonly reactors: Reactors;
-  place(): Place;
-}
-
-export function startReplay({ file, to }: Extract<Order, { do: 'replay' }>): void {
+export function startReplay({ file, to, hold }: Extract<Order, { do: 'replay' }>): void {
   const startedMs = real.performanceNow();
   const blocks = new Blocks(file);
   const { facts } = blocks;
@@ -49,13 +43,19 @@ export function startReplay({ file, to }: Extract<Order, { do: 'replay' }>): voi
       type: 'circumstances',
       changed,
       uncovered: tape.uncovered,
+      items: held?.replay().item ?? 0,
       elapsedMs: real.performanceNow() - startedMs,
     });
     say(verdict);
   };
   const stop = (verdict: Verdict): never => {
     finish(verdict);
+    stay();
     return leave(0);
+  };
+  // A held replay can be gone back in from its end: whoever controls it ends this process.
+  const stay = (): void => {
+    if (hold !== undefined) held?.waitFor(() => false);
   };
   const place = (): Place => ({ events: tape.events, turn: tape.turn, stateHash: reactors.hash() });
 
@@ -70,6 +70,7 @@ export function startReplay({ file, to }: Extract<Order, { do: 'replay' }>): voi
   });
   if (to !== undefined) tape.target = to;
   const reactors = new Reactors(tape);
+  const held = hold === undefined ? null : new HeldReplay(tape, hold, process.pid);
 
   function lookAtModules(): void {
     for (; looked < tape.modules.length; looked++) {
@@ -105,6 +106,7 @@ export function startReplay({ file, to }: Extract<Order, { do: 'replay' }>): voi
       tape.putText(reactors.hash());
       tape.closeChecked();
       finish({ type: 'same', code, ...place() });
+      stay();
     },
     interrupted: () => leave(130),
     endedBy: (signal) => stop({ type: 'over', why: 'signal', signal, ...place() }),
@@ -114,8 +116,12 @@ export function startReplay({ file, to }: Extract<Order, { do: 'replay' }>): voi
     refuseRing(options);
     if (!isOnReal(options)) return {};
     const own = reactors.observer();
-    const observer: Observer = options.observer === undefined ? own : both(own, options.observer);
-    return { observer, kernel: options.kernel ?? kernel };
+    let observer: Observer = options.observer === undefined ? own : both(own, options.observer);
+    const given = { kernel: options.kernel ?? kernel };
+    if (held === null) return { observer, ...given };
+    const puppet = held.puppet(options.stepper !== undefined);
+    observer = held.observer(observer, puppet);
+    return { observer, stepper: options.stepper ?? puppet, ...given };
   });
   setHost(driver.hostOf);
   runtime.install(() => driver.start());

@@ -12,9 +12,9 @@ import { stateHash } from './state.js';
 import type { AnyTape } from './taped-kernel.js';
 
 /** The whole state is hashed at the end of a turn after so many events at least... */
-const STATE_EVENTS = 10_000;
+const STATE_EVENTS = 20_000;
 /** ...and after so many for each thing in it: a state of a million connections takes a while. */
-const EVENTS_PER_PART = 20;
+const EVENTS_PER_PART = 40;
 
 /** All reactors of a recorded or replayed program, in the order in which they were made. */
 export class Reactors {

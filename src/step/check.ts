@@ -29,13 +29,19 @@ export function checkCommand(value: unknown): Command {
     case 'drop':
     case 'move':
       return command;
+    case 'back':
+      checkInteger('count', command.count, 1, COUNT_MAX);
+      return command;
+    case 'goto':
+      checkInteger('event', command.event, 0, COUNT_MAX);
+      return command;
     case 'inject':
       if (typeof command.result !== 'number') checkObject('result', command.result);
       return command;
     default:
       throw argumentError(
         'do',
-        'one of step, turn, until, continue, pause, break, unbreak, drop, move, inject',
+        'one of step, turn, until, continue, pause, break, unbreak, back, goto, drop, move, inject',
         (value as { do: unknown }).do,
       );
   }

@@ -17,6 +17,8 @@ export const COMMAND_HELP = `  s [N]          step: run one item, or N
   drop I         take ready item I (0 is the next) out of the batch
   move I J       let ready item I come at place J
   inject CALL RESULT [FD]   the next CALL gives RESULT: EAGAIN, EINTR, ECONNRESET, ..., or a number: at most so many bytes
+  back [N]       in a replay: back by one item, or by N
+  goto EVENT     in a replay: to the first item from event EVENT on, before or behind
   q              end the program and the session
 COND: one or more of  fd N, kind readiness|timer|posted|deferred|closed|flush, handler NAME, ready READABLE|WRITABLE|READ_CLOSED|HANGUP|ERROR|PRIORITY, error`;
 
@@ -90,6 +92,8 @@ const WORDS_MAX = {
   drop: 1,
   move: 2,
   inject: 3,
+  back: 1,
+  goto: 1,
   q: 0,
 };
 const LONG: Readonly<Record<string, string>> = {
@@ -133,6 +137,10 @@ export function parseCommand(line: string): Command | 'quit' | null {
       return { do: 'move', from: whole(rest[0], 'I'), to: whole(rest[1], 'J') };
     case 'inject':
       return parseInjection(rest);
+    case 'back':
+      return { do: 'back', count: rest.length === 0 ? 1 : Math.max(whole(rest[0], 'N'), 1) };
+    case 'goto':
+      return { do: 'goto', event: whole(rest[0], 'EVENT') };
     case 'q':
       return 'quit';
   }

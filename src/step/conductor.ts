@@ -110,6 +110,9 @@ export class Conductor {
         }
         this.repeat();
         return;
+      case 'back':
+      case 'goto':
+        throw busy('a program cannot go back by itself: whoever controls a replay begins it anew');
       case 'drop':
       case 'move':
       case 'inject':

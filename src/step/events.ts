@@ -26,7 +26,7 @@ const isHosts = (item: Task | Timer): boolean =>
 export class EventKeeper extends SilentObserver {
   private events: TraceEvent[] = [];
   private lost = 0;
-  private now = (): number => performance.now();
+  protected now = (): number => performance.now();
   /** An item has thrown since this was set to false. */
   threw = false;
   /** Items run. */

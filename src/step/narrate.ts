@@ -57,11 +57,12 @@ const THEN_MAX = 5;
 /** What happened since the last hold, then what comes next. One line each, without line ends. */
 export function narrate(held: HeldState): string[] {
   const lines = narrateEvents(held.events, held.eventsLost, held.poller);
-  const { next, left, reason, breakpoint, repeated } = held;
+  const { next, left, reason, breakpoint, repeated, replay } = held;
   const number = breakpoint > 0 ? ` ${String(breakpoint)}` : '';
   const why = repeated ? 'held still' : `${REASONS[reason]}${number}`;
   const what = next.length > 0 ? `next: ${describeItem(next[0])}` : 'nothing is left of this turn';
-  lines.push(`== ${why}, turn ${String(held.turn)}; ${what}`);
+  const event = replay === undefined ? '' : `event ${String(replay.event)}, `;
+  lines.push(`== ${why}, ${event}turn ${String(held.turn)}; ${what}`);
   if (held.source !== null) lines.push(`   ${describeSource(held.source)}`);
   for (const item of next.slice(1, THEN_MAX + 1)) lines.push(`   then ${describeItem(item)}`);
   if (left > THEN_MAX + 1) lines.push(`   and ${String(left - THEN_MAX - 1)} more in this turn`);

@@ -42,7 +42,12 @@ export async function stepPlainly(
   args: readonly string[],
   options: PlainOptions,
 ): Promise<Ending> {
-  return new PlainRun(new Session(script, args, { imports: options.imports ?? [] }), options).run();
+  return stepSession(new Session(script, args, { imports: options.imports ?? [] }), options);
+}
+
+/** The same with a session that has been made already: that of a replay. */
+export function stepSession(session: Session, options: PlainOptions): Promise<Ending> {
+  return new PlainRun(session, options).run();
 }
 
 /** Events that a free run leaves behind are shown in words only as far as somebody reads them; JSON has them all. */
@@ -101,7 +106,7 @@ class PlainRun {
         }
         this.flushOutput();
         const how = signal === null ? `with exit status ${String(code)}` : `by ${signal}`;
-        this.print({ type: 'ended', code, signal }, [`== the program has ended ${how}`]);
+        this.print({ type: 'ended', code, signal }, session.over ? [] : [`== the program has ended ${how}`]);
         resolve({ code, signal, holds: this.holds, stopped: session.stopping });
       });
     });
@@ -150,6 +155,10 @@ class PlainRun {
         this.print(message, [`!! ${message.message}`]);
         this.next();
         return;
+      case 'note':
+        this.print(message.note, message.lines);
+        if (message.over) this.next();
+        return;
       case 'beat':
       case 'closed':
         this.print(message, []);
@@ -191,10 +200,14 @@ class PlainRun {
   /** The next command: from the list, from the input, or a step of its own accord. */
   private next(): void {
     const { session } = this;
-    while (session.held !== null) {
+    while (!session.stopping && (session.held !== null || session.over)) {
       const line = this.commands.shift() ?? this.typed.shift();
       if (line === undefined) {
         if (this.lines !== null && !this.inputEnded) return; // whoever types is waited for
+        if (session.over) {
+          void session.stop();
+          return;
+        }
         session.send({ do: 'step', count: 1 });
         return;
       }
@@ -233,7 +246,13 @@ class PlainRun {
 
   private lookAtSilence(): void {
     const { session } = this;
-    if (session.held !== null || this.saidSilence || performance.now() - this.lastWordMs < SILENCE_MS) return;
+    if (
+      session.held !== null ||
+      session.over ||
+      this.saidSilence ||
+      performance.now() - this.lastWordMs < SILENCE_MS
+    )
+      return;
     this.saidSilence = true;
     const call = session.mainThread();
     const what = call === 'running' ? 'computes, or wants to' : `is in ${call}`;

@@ -34,6 +34,9 @@ export type Command =
   | { readonly do: 'break'; readonly condition: Condition }
   /** Removes a breakpoint by its number; all of them without one. */
   | { readonly do: 'unbreak'; readonly number?: number }
+  /** Goes back by so many items, or to an event: in a replay, which begins anew for it. */
+  | { readonly do: 'back'; readonly count: number }
+  | { readonly do: 'goto'; readonly event: number }
   | { readonly do: 'drop'; readonly index: number }
   | { readonly do: 'move'; readonly from: number; readonly to: number }
   | {
@@ -100,6 +103,8 @@ export interface HeldState {
   /** Where the handler about to run begins; null: it is none of the program's own, or cannot be found. */
   readonly source: SourceLine | null;
   readonly breakpoints: readonly { readonly number: number; readonly condition: Condition }[];
+  /** Of a replay: events of the recording so far, and which of all items of the program is next, counted from 1. */
+  readonly replay?: { readonly event: number; readonly item: number };
 }
 
 export type Message =
@@ -125,6 +130,13 @@ export type Message =
       readonly reason: 'turn' | 'stepper' | 'end';
       readonly events: readonly TraceEvent[];
       readonly eventsLost: number;
+    }
+  /** Of a replay: what is to be said of it as a whole, in words and as data; `over`: the program is at its end. */
+  | {
+      readonly type: 'note';
+      readonly lines: readonly string[];
+      readonly note: object;
+      readonly over: boolean;
     }
   /** A command that cannot be obeyed. */
   | { readonly type: 'refused'; readonly message: string };

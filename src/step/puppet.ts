@@ -8,9 +8,12 @@ import type { Task } from '../reactor/run-queue.js';
 import type { Timer } from '../reactor/timer-heap.js';
 import type { Change, Conductor, Player, Why } from './conductor.js';
 import { EventKeeper, short } from './events.js';
-import type { Message } from './protocol.js';
+import type { HeldState, Message } from './protocol.js';
 import type { SourceFinder } from './source.js';
 import { handlerOf, look } from './state.js';
+
+/** The runtime's own clock, whatever a replay puts in its place. */
+const now = performance.now.bind(performance);
 
 /** How often a program that runs freely says where it is. */
 const BEAT_MS = 100;
@@ -19,6 +22,8 @@ const BEAT_MS = 100;
 export interface Stage {
   readonly conductor: Conductor;
   readonly sources: Pick<SourceFinder, 'find'>;
+  /** Of a replay: where it is. */
+  readonly replay?: () => NonNullable<HeldState['replay']>;
   tell(message: Message): void;
   /** The controller has not read what it was told before: tell it no more than it must know. */
   readonly congested: boolean;
@@ -128,6 +133,7 @@ export class Puppet extends EventKeeper implements Stepper, Player {
       ...seen,
       ...this.take(),
       source: stage.sources.find(handlerOf(first)),
+      ...(stage.replay !== undefined && { replay: stage.replay() }),
       breakpoints: [...stage.conductor.breakpoints].map(([number, condition]) => ({ number, condition })),
     });
   }
@@ -146,7 +152,7 @@ export class Puppet extends EventKeeper implements Stepper, Player {
   }
 
   private beat(name: string, turn: number): void {
-    const nowMs = performance.now();
+    const nowMs = now();
     if (nowMs - this.beatMs < BEAT_MS || this.stage.congested) return;
     this.beatMs = nowMs;
     this.stage.tell({ type: 'beat', reactor: this.number, turn, items: this.items, name: short(name) });

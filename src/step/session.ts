@@ -20,6 +20,9 @@ const END_TIMEOUT_MS = 1000;
 /** A program that has ended may have left its output to a child: so long that is waited for. */
 const OUTPUT_TIMEOUT_MS = 300;
 
+const NO_WAY_BACK =
+  'a program that runs cannot be gone back in: record it with underloop record SCRIPT, then underloop replay FILE --step';
+
 export interface SessionEvents {
   message: [message: Message];
   /** What the program printed. */
@@ -32,20 +35,32 @@ export interface SessionOptions {
   readonly imports?: readonly string[];
 }
 
+/** How the process is started: all arguments of the runtime, the script and its own behind them. */
+export interface Launch {
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+}
+
 /** One program under control. It ends when this process does. */
 export class Session extends EventEmitter<SessionEvents> {
   /** The last state told while held; null while the program runs, and while it makes a change that it will tell of. */
   held: HeldState | null = null;
   ended = false;
+  /** The program is over, and its process is not: it can be gone back in. Of a replay only. */
+  over = false;
+  /** What asks the program to end. */
+  protected stopSignal: NodeJS.Signals = 'SIGTERM';
   /** {@link stop} was called. */
   stopping = false;
   /** When it was let go, or began. */
   goneMs = performance.now();
   /** What it is held at while a change that was asked for is not answered. */
   private changing: HeldState | null = null;
-  private readonly child: ChildProcess;
-  private readonly outputs: Readable[] = [];
-  private readonly control: Duplex | null = null;
+  private child!: ChildProcess;
+  private outputs: Readable[] = [];
+  private control: Duplex | null = null;
+  private readonly input: 'pipe' | 'inherit' | 'ignore';
 
   /**
    * `input`: the program's standard input. By default a pipe on which nothing comes: what is typed here are commands.
@@ -55,21 +70,36 @@ export class Session extends EventEmitter<SessionEvents> {
     script: string,
     args: readonly string[],
     { input = 'pipe', imports = [] }: SessionOptions = {},
+    launch: Launch = launchOf(script, args, imports),
   ) {
     super();
-    const inside = new URL('./inside.js', import.meta.url);
-    const loaded = [inside.href, ...imports].flatMap((module) => ['--import', module]);
-    this.child = spawn(process.execPath, [...loaded, script, ...args], {
-      stdio: [input, 'pipe', 'pipe', 'pipe', 'pipe'],
-      env: { ...process.env, [STEP_ENVIRONMENT]: '1' },
+    this.input = input;
+    this.launch(launch);
+  }
+
+  /** Starts the process; one that runs still is killed, and not heard of any more. */
+  protected launch({ args, env, cwd }: Launch): void {
+    const before = this.child as ChildProcess | undefined;
+    if (before !== undefined) {
+      this.forget();
+      before.kill('SIGKILL');
+    }
+    const child = spawn(process.execPath, args, {
+      stdio: [this.input, 'pipe', 'pipe', 'pipe', 'pipe'],
+      env,
+      cwd,
     });
-    this.child.once('error', (error) => this.end(null, null, error));
-    this.child.once('exit', (code, signal) => {
-      setTimeout(() => this.end(code, signal, null), OUTPUT_TIMEOUT_MS).unref();
+    this.child = child;
+    const end = (code: number | null, signal: NodeJS.Signals | null, error: Error | null): void => {
+      if (this.child === child) this.end(code, signal, error);
+    };
+    child.once('error', (error) => end(null, null, error));
+    child.once('exit', (code, signal) => {
+      setTimeout(() => end(code, signal, null), OUTPUT_TIMEOUT_MS).unref();
     });
-    this.child.once('close', (code, signal) => this.end(code, signal, null));
+    child.once('close', (code, signal) => end(code, signal, null));
     // Without a descriptor for its pipes it has none of these; 'error' follows.
-    const stdio = this.child.stdio as ChildProcess['stdio'] | undefined;
+    const stdio = child.stdio as ChildProcess['stdio'] | undefined;
     if (stdio === undefined) return;
     const [stdin, stdout, stderr] = stdio;
     this.control = stdio[CONTROL_FD] as Duplex;
@@ -83,8 +113,20 @@ export class Session extends EventEmitter<SessionEvents> {
     ] as const) {
       if (stream === null) continue;
       this.outputs.push(stream);
-      stream.setEncoding('utf8').on('data', (text: string) => this.emit('output', name, text));
+      stream.setEncoding('utf8').on('data', (text: string) => this.print(name, text));
     }
+  }
+
+  /** What the program prints. */
+  protected print(stream: 'stdout' | 'stderr', text: string): void {
+    this.emit('output', stream, text);
+  }
+
+  private forget(): void {
+    for (const stream of this.outputs) stream.removeAllListeners('data').resume();
+    this.outputs = [];
+    this.control?.removeAllListeners('data').resume();
+    this.held = this.changing = null;
   }
 
   get pid(): number {
@@ -103,6 +145,10 @@ export class Session extends EventEmitter<SessionEvents> {
         break;
       case 'pause':
         break;
+      case 'back':
+      case 'goto':
+        queueMicrotask(() => this.emit('message', { type: 'refused', message: NO_WAY_BACK }));
+        return;
       default:
         this.changing = this.held;
         this.held = null;
@@ -134,7 +180,7 @@ export class Session extends EventEmitter<SessionEvents> {
     if (this.ended) return;
     this.stopping = true;
     const over = new Promise<void>((resolve) => this.once('ended', () => resolve()));
-    this.child.kill('SIGTERM');
+    this.child.kill(this.stopSignal);
     const timer = setTimeout(() => this.child.kill('SIGKILL'), END_TIMEOUT_MS);
     await over;
     clearTimeout(timer);
@@ -154,7 +200,7 @@ export class Session extends EventEmitter<SessionEvents> {
     });
   }
 
-  private hear(message: Message): void {
+  protected hear(message: Message): void {
     const { changing } = this;
     if (message.type === 'held') {
       this.held = message;
@@ -177,4 +223,13 @@ export class Session extends EventEmitter<SessionEvents> {
     this.control?.destroy();
     this.emit('ended', { code, signal, error });
   }
+}
+
+function launchOf(script: string, args: readonly string[], imports: readonly string[]): Launch {
+  const inside = new URL('./inside.js', import.meta.url);
+  const loaded = [inside.href, ...imports].flatMap((module) => ['--import', module]);
+  return {
+    args: [...loaded, script, ...args],
+    env: { ...process.env, [STEP_ENVIRONMENT]: '1' },
+  };
 }

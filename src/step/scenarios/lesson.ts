@@ -217,6 +217,7 @@ export class Program {
       case 'hello':
       case 'closed':
       case 'beat':
+      case 'note':
         this.teller.tell(message, []);
     }
   }

@@ -66,6 +66,12 @@ export function act(doer: Doer, action: Action | undefined, key: string): void {
       return run(doer, 't');
     case 'continue':
       return run(doer, 'c');
+    case 'back':
+      return run(doer, 'back');
+    case 'goto':
+      return whileHeld(doer, () =>
+        ask(doer, 'go to which event', 'its number', '', (text) => run(doer, `goto ${text}`)),
+      );
     case 'steps':
       return whileHeld(doer, () =>
         ask(doer, 'run how many items', 'a number', '', (text) => run(doer, `s ${text}`)),
@@ -127,7 +133,17 @@ function whileHeld(doer: Doer, then: () => void): void {
 function run(doer: Doer, line: string): void {
   whileHeld(doer, () => {
     const command = parse(line);
-    doer.state.go(command.do === 'step' || command.do === 'turn' ? 'moment' : 'long');
+    const { state } = doer;
+    const isBack = command.do === 'back' || command.do === 'goto';
+    if (isBack && state.held?.replay === undefined) {
+      state.say('only a replay can be gone back in: underloop record, then underloop replay', true);
+      return;
+    }
+    if (!isBack && state.atEnd) {
+      state.say('the replay is at its end: k goes back, g to an event', true);
+      return;
+    }
+    state.go(command.do === 'continue' || command.do === 'until' ? 'long' : 'moment');
     doer.session.send(command);
   });
 }

@@ -32,6 +32,8 @@ export interface ScreenOptions {
   readonly signal: AbortSignal;
   /** Modules that the program gets before its own. */
   readonly imports?: readonly string[];
+  /** In the place of a new one: that of a replay. Its program's input must be nothing. */
+  readonly session?: Session;
   /** Rows for the interest set and the sockets; by default what the registry believes. */
   readonly evidence?: Evidence;
 }
@@ -77,7 +79,8 @@ class Screen implements Doer {
     this.state.nowMs = this.state.lastWordMs = performance.now();
     this.evidence = options.evidence ?? believedEvidence;
     // The terminal's input is ours: the program gets none.
-    this.session = new Session(script, args, { input: 'ignore', imports: options.imports ?? [] });
+    this.session =
+      options.session ?? new Session(script, args, { input: 'ignore', imports: options.imports ?? [] });
     this.lookTimer = setInterval(() => this.look(), LOOK_MS);
   }
 

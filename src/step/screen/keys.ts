@@ -5,6 +5,8 @@ export type Action =
   | 'steps'
   | 'turn'
   | 'continue'
+  | 'back'
+  | 'goto'
   | 'pause'
   | 'until'
   | 'break'
@@ -47,6 +49,8 @@ export const BINDINGS: readonly Binding[] = [
   bind('S', 'steps', ['S', 'N'], ['S', 'run N items']),
   bind('t', 'turn', ['t', 'turn'], ['t', 'run to the first item of another turn']),
   bind('c', 'continue', ['c', 'go'], ['c', 'run until a breakpoint, or a pause']),
+  bind('k', 'back', null, ['k', 'in a replay: back by one item']),
+  bind('g', 'goto', null, ['g', 'in a replay: to an event, before or behind']),
   bind('p space', 'pause', ['p', 'pause'], ['p, space', 'hold before the next item']),
   bind('u', 'until', ['u', 'until'], ['u', 'run until a condition holds']),
   bind('b', 'break', ['b', 'break'], ['b', 'set a breakpoint: hold when a condition holds']),

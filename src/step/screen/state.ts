@@ -81,6 +81,8 @@ export class ScreenState {
   /** What its main thread does, for a program that says nothing; null: not asked. */
   mainThread: string | null = null;
   pausing = false;
+  /** A replay is at its end, and can only be gone back in. */
+  atEnd = false;
 
   focus: PanelName = 'queue';
   zoomed = false;
@@ -163,9 +165,22 @@ export class ScreenState {
         if (message.reason !== 'end')
           this.say('a reactor that cannot be held: it is turned by the program itself', false);
         return;
+      case 'note':
+        this.say(plain(message.lines.join('; ')), false);
+        if (message.over) this.stand();
+        return;
       case 'held':
         this.hold(message);
     }
+  }
+
+  /** A replay is at its end, and its program is not gone: it is held before nothing. */
+  private stand(): void {
+    this.status = 'held';
+    this.atEnd = true;
+    if (this.held !== null) this.held = { ...this.held, next: [], left: 0 };
+    this.lastItem = 'nothing: this is the end of the replay';
+    this.lastPhase = null;
   }
 
   see({ rows, notes }: EvidenceFound): void {
@@ -203,6 +218,7 @@ export class ScreenState {
   /** The program was let go. */
   go(until: 'moment' | 'long'): void {
     this.status = 'running';
+    this.atEnd = false;
     this.goneFor = until;
     this.pausing = false;
     this.lastWordMs = this.nowMs;

@@ -92,8 +92,11 @@ export type BlockedCause = 'cpu' | 'gc' | 'syscall' | 'runqueue' | 'unknown';
 
 /** Below this part of the duration, what is known says nothing. */
 const KNOWN_PART_MIN = 0.5;
-/** A handler at fault itself is told as that, unless it waited for a core for so many times its own time. */
-const RUNQUEUE_FACTOR = 10;
+/**
+ * A handler at fault itself is told as that, unless it waited for a core for so many times its own time: beside ten busy
+ * processes on each core it waits ten to thirty times as long; with nice 19 or SCHED_IDLE beside one, 70 times and more.
+ */
+const RUNQUEUE_FACTOR = 40;
 
 /**
  * What to blame. A handler that would have been too long on an idle machine too is at fault itself: under load it waits

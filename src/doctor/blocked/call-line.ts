@@ -78,13 +78,28 @@ function functionEnd(code: string, begin: number): number {
   return code.length;
 }
 
-/** The one line of the function, from 1, in which `callee` is called by its name; null when there is none or several. */
-export function callLine(source: string, line: number, column: number, callee: string): number | null {
+/** Where a line begins, counted from 1; -1: there is none. */
+function lineBegin(source: string, line: number): number {
   let begin = 0;
   for (let i = 1; i < line; i++) {
     begin = source.indexOf('\n', begin) + 1;
-    if (begin === 0) return null;
+    if (begin === 0) return -1;
   }
+  return begin;
+}
+
+/** The last line, from 1, of the function that begins in `line`, from 1, at `column`, from 0. */
+export function lastLine(source: string, line: number, column: number): number {
+  const begin = lineBegin(source, line);
+  if (begin < 0) return line;
+  const end = functionEnd(blankLiterals(source), begin + column);
+  return line + source.slice(begin, end).split('\n').length - 1;
+}
+
+/** The one line of the function, from 1, in which `callee` is called by its name; null when there is none or several. */
+export function callLine(source: string, line: number, column: number, callee: string): number | null {
+  let begin = lineBegin(source, line);
+  if (begin < 0) return null;
   const code = blankLiterals(source);
   begin += column;
   const end = functionEnd(code, begin);

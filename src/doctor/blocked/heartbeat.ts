@@ -11,6 +11,8 @@ export const ASLEEP = 1;
 export const ASK = 2;
 /** 1: the watcher runs. Waited on by the watched thread, once. */
 export const READY = 3;
+/** 1: the profiler runs. */
+export const PROFILING = 4;
 
 /** Places in {@link Heartbeat.times}, all in ms; the first two on the monotonic clock. */
 export const BEGAN_MS = 0;
@@ -22,7 +24,7 @@ export const BASE_RUNQUEUE_MS = 3;
 /** So old may the account be that an item is held against: to read it costs some microseconds, too dear for each item. */
 export const BASE_AGE_MS = 10;
 
-const WORDS = 4;
+const WORDS = 6; // an even number: the times behind them take two words each
 const TIMES = 4;
 
 /** Views of one piece of memory. */
@@ -73,7 +75,8 @@ function clockStartMs(): number {
   }
   return startMs;
 }
-const startMs = clockStartMs();
+/** What {@link monotonicMs} adds to this thread's performance.now(). */
+export const startMs = clockStartMs();
 
 /** Milliseconds on the monotonic clock: the same in all threads, the clock of the reactor and of the profiler. */
 export const monotonicMs = (): number => startMs + sinceStart();

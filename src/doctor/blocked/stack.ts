@@ -16,7 +16,8 @@ export interface StackFrame {
 export interface FoundFrame extends StackFrame {
   /** Whether {@link line} is the line that ran, and not the one where the function begins. */
   readonly exact: boolean;
-  /** Where the function begins, from 0, as the runtime counts. */
+  /** Where the function begins: the line from 1, the column from 0; 0 and 0 where that is not known. */
+  readonly beginLine: number;
   readonly column: number;
 }
 
@@ -113,8 +114,10 @@ function fileOf(url: string): string {
   }
 }
 
-/** Where the reactor calls the program: what is below is the same for every item. */
+/** Where the reactor, or the runtime for it, calls the program: what is below is the same for every item. */
 const isFloor = (name: string, url: string): boolean =>
+  (name === 'runMicrotasks' && url === '') ||
+  (name === 'processTicksAndRejections' && url.startsWith('node:')) ||
   (name === 'runItem' && /\/reactor\/reactor\.[jt]s$/.test(url)) ||
   (name === 'drain' && /\/reactor\/host\.[jt]s$/.test(url));
 
@@ -140,6 +143,7 @@ function stackOf(path: readonly Node[]): FoundFrame[] {
       file: fileOf(url),
       line: native ? 0 : (line ?? lineNumber + 1),
       exact: !native && line !== null,
+      beginLine: lineNumber + 1,
       column: columnNumber,
     });
     // The profiler notes a native function's samples under the line that has called it.
@@ -170,7 +174,7 @@ export function mergeStacks(
   // Without the reactor below, it was interrupted in between: after the item.
   if (interrupted === null || known.length === interrupted.length) return [...sampled];
   if (sampled.length === 0 || gc > GC_MOST) {
-    return known.slice(0, FRAMES_MAX).map((frame) => ({ ...frame, exact: true, column: 0 }));
+    return known.slice(0, FRAMES_MAX).map((frame) => ({ ...frame, exact: true, beginLine: 0, column: 0 }));
   }
   const merged = [...sampled];
   for (let up = 1; up <= sampled.length; up++) {

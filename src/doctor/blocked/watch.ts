@@ -1,6 +1,7 @@
 // The watched thread's side: an observer that keeps the heartbeat, and the spans of items that took too long.
 
 import { url as inspectorUrl } from 'node:inspector';
+import { getHeapStatistics } from 'node:v8';
 import {
   MessageChannel,
   Worker,
@@ -8,12 +9,13 @@ import {
   receiveMessageOnPort,
   type MessagePort,
 } from 'node:worker_threads';
+import { HostSource } from '../../reactor/host.js';
 import { SilentObserver, itemName, type ItemKind, type Observer } from '../../reactor/observer.js';
 import type { Task } from '../../reactor/run-queue.js';
 import type { Timer } from '../../reactor/timer-heap.js';
 import { addLook, causeOf, longestCall, openAccount, sharesOf } from './account.js';
 import type { Account, BlockedCause, BlockedShares } from './account.js';
-import { callLine, readSource } from './call-line.js';
+import { callLine, lastLine, readSource } from './call-line.js';
 import {
   ASK,
   ASLEEP,
@@ -23,9 +25,11 @@ import {
   BASE_RUNQUEUE_MS,
   BEGAN_MS,
   Heartbeat,
+  PROFILING,
   READY,
   SERIAL,
   monotonicMs,
+  startMs,
   type WatcherData,
 } from './heartbeat.js';
 import { ProfileWindows } from './profiler.js';
@@ -82,6 +86,10 @@ interface Pending {
 /** Samples of the profiler per threshold. */
 const SAMPLES_PER_THRESHOLD = 5;
 const START_MS_MAX = 5000;
+/** The watcher says that the loop sleeps; meanwhile something may have begun to run. */
+const RECENT_MS = 1000;
+/** To start the profiler again takes 7 ms with a small heap, and 20 ms with one of this size. */
+const HEAP_BYTES_LARGE = 32 * 1024 * 1024;
 const ASK_MS_MAX = 100;
 /** Nobody takes them: the oldest go. */
 const PENDING_MAX = 1000;
@@ -145,7 +153,7 @@ export class Watch extends SilentObserver implements BlockedWatch {
     this.port = port1;
     this.port.on('message', (message: WatcherMessage) => this.hear(message));
     this.port.unref();
-    this.profiler.start();
+    this.startProfiler();
     // The first items of the program are to be watched too.
     Atomics.wait(this.heartbeat.words, READY, 0, START_MS_MAX);
   }
@@ -156,7 +164,7 @@ export class Watch extends SilentObserver implements BlockedWatch {
     this.turn = turn;
   }
   override itemBegin(kind: ItemKind, item: Task | Timer, fd: number, readiness: number): void {
-    if (this.depth++ > 0) return;
+    if (item instanceof HostSource || this.depth++ > 0) return;
     this.kind = kind;
     this.subject = item;
     this.fd = fd;
@@ -164,8 +172,8 @@ export class Watch extends SilentObserver implements BlockedWatch {
     this.handler = typeof item === 'function' ? item : item.handlerFor?.(readiness);
     this.begin();
   }
-  override itemEnd(): void {
-    if (--this.depth === 0) this.end();
+  override itemEnd(_kind: ItemKind, item: Task | Timer): void {
+    if (!(item instanceof HostSource) && --this.depth === 0) this.end();
   }
   override drainBegin(): void {
     if (this.depth++ > 0) return;
@@ -206,10 +214,28 @@ export class Watch extends SilentObserver implements BlockedWatch {
   }
 
   private rouse(): void {
-    const { words } = this.heartbeat;
+    const { words, times } = this.heartbeat;
     Atomics.store(words, ASLEEP, 0);
     Atomics.notify(words, ASLEEP);
+    // The runtime makes drains of its own when nothing happens, and is not to be woken for them a hundred times a second.
+    if (this.profiler.running || this.kind === 'drain') return;
+    this.startProfiler();
+    // What that took is not the item's.
+    this.readBase((times[BEGAN_MS] = monotonicMs()));
+  }
+
+  private startProfiler(): void {
     this.profiler.start();
+    Atomics.store(this.heartbeat.words, PROFILING, 1);
+  }
+
+  /** Not with a large heap, of which the start makes a list: the next item would wait for it. */
+  private rest(): void {
+    const { words, times } = this.heartbeat;
+    const recent = this.kind !== 'drain' && monotonicMs() - times[BEGAN_MS] < RECENT_MS;
+    if (recent || getHeapStatistics().used_heap_size > HEAP_BYTES_LARGE) return;
+    this.profiler.stop();
+    Atomics.store(words, PROFILING, 0);
   }
 
   // ---- An item that was too long --------------------------------------------------------------------------------
@@ -287,7 +313,7 @@ export class Watch extends SilentObserver implements BlockedWatch {
   private hear(message: WatcherMessage): void {
     if (message === 'long') this.profiler.take();
     else if (message !== 'idle') this.keep(message);
-    else if (Atomics.load(this.heartbeat.words, ASLEEP) === 1) this.profiler.stop();
+    else this.rest();
   }
   private keep({ items, gaps }: Measured): void {
     for (const item of items) this.measured.set(item.serial, item);
@@ -319,11 +345,28 @@ export class Watch extends SilentObserver implements BlockedWatch {
       let cause = causeOf(shares, durationMs - suspendedMs, this.thresholdMs);
       // Held by a debugger, the thread sleeps on a futex too; nothing tells the two apart.
       if (cause === 'syscall' && call === 'futex' && inspectorUrl() !== undefined) cause = 'unknown';
-      spans.push({ ...span, cause, shares, call, stack: withLines(mergeStacks(look, item?.stack ?? null)) });
+      spans.push({
+        ...span,
+        cause,
+        shares,
+        call,
+        stack: withLines(mergeStacks(look, interruptedIn(item, span))),
+      });
     }
     if (this.pending.length === 0) this.measured.clear(); // the rest were items that were not too long
     return spans;
   }
+}
+
+/** The stack of an interruption, if it was in the item. */
+function interruptedIn(
+  item: MeasuredItem | undefined,
+  { beganMs, durationMs }: Pending['span'],
+): readonly StackFrame[] | null {
+  if (item === undefined || item.interruption === null) return null;
+  const { stack, now } = item.interruption;
+  const sinceMs = now + startMs - beganMs;
+  return item.inTime || (sinceMs >= 0 && sinceMs <= durationMs) ? stack : null;
 }
 
 function overlapMs(gaps: readonly Gap[], { beganMs, durationMs }: Pending['span']): number {
@@ -334,12 +377,24 @@ function overlapMs(gaps: readonly Gap[], { beganMs, durationMs }: Pending['span'
   return sumMs;
 }
 
-/** Callers are known by where they begin: the line of the call is looked up in their source, if there is only one. */
+/** Lines that the profiler does not know, or has wrong, are looked up in the source. */
 function withLines(stack: readonly FoundFrame[]): StackFrame[] {
-  return stack.map(({ function: name, file, line, exact, column }, index) => {
-    const callee = index === 0 ? undefined : stack[index - 1].function;
-    const source = exact || callee === undefined ? null : readSource(file);
-    const called = source === null || callee === undefined ? null : callLine(source, line, column, callee);
-    return { function: name, file, line: called ?? line };
+  return stack.map((frame, index) => {
+    const { function: name, file, line } = frame;
+    return { function: name, file, line: lineIn(frame, index === 0 ? null : stack[index - 1]) ?? line };
   });
+}
+
+/** Null: the line that is known stands. */
+function lineIn(
+  { file, line, exact, beginLine, column }: FoundFrame,
+  callee: FoundFrame | null,
+): number | null {
+  if (beginLine === 0 || (!exact && callee === null)) return null;
+  const source = readSource(file);
+  if (source === null) return null;
+  // Of a caller the profiler knows only where it begins.
+  if (!exact && callee !== null) return callLine(source, beginLine, column, callee.function);
+  // Optimized code has the lines of what was inlined into it, of other files even.
+  return line < beginLine || line > lastLine(source, beginLine, column) ? beginLine : null;
 }

@@ -10,21 +10,23 @@ import {
   BASE_RUNQUEUE_MS,
   BEGAN_MS,
   Heartbeat,
+  PROFILING,
   READY,
   SERIAL,
   monotonicMs,
   type WatcherData,
 } from './heartbeat.js';
-import { interruptMainThread } from './interrupt.js';
-import type { StackFrame } from './stack.js';
+import { interruptMainThread, type Interruption } from './interrupt.js';
 import { ScheduleAccount, closeThreadFiles, openThreadFiles, sleepsIn } from './thread-files.js';
 
 /** An item that was looked at, by the number that the heartbeat had while it ran. */
 export interface MeasuredItem {
   readonly serial: number;
   readonly account: Account;
-  /** Where it was interrupted; null: it was not, or not in time. Files as the runtime has them, URLs mostly. */
-  stack: readonly StackFrame[] | null;
+  /** Null: it was not interrupted, or that has not come back. */
+  interruption: Interruption | null;
+  /** Whether it came back before anything else ran, so that it certainly was in this item, if in one at all. */
+  inTime: boolean;
 }
 
 /** The process was stopped between these: neither this thread ran nor did it want to. */
@@ -55,9 +57,14 @@ const KEPT_MAX = 1024;
 /** A thread may come late by a tick or two, and by what the hypervisor takes. */
 const GAP_MS_MIN = 50;
 /** The loop sleeps for so long: the profiler is stopped, which would wake it a hundred times a second. */
-const IDLE_MS = 10_000;
+const IDLE_MS = 3000;
 /** What the profiler keeps of so long a time costs less than a megabyte. */
 const LONG_MS = 60_000;
+
+/** So long an answer waits for an interruption that was asked for: it comes when the call that blocked has returned. */
+const SETTLE_MS = 20;
+
+const turnLoop = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
 
 class Watcher {
   private readonly heartbeat: Heartbeat;
@@ -95,12 +102,16 @@ class Watcher {
     for (;;) {
       const serial = Atomics.load(words, SERIAL);
       if (this.current !== null && this.current.serial !== serial) this.keep(this.current);
-      if (Atomics.load(words, ASK) === 1) this.answer();
+      if (Atomics.load(words, ASK) === 1) {
+        const untilMs = monotonicMs() + SETTLE_MS;
+        while (this.asking && monotonicMs() < untilMs) await turnLoop();
+        this.answer();
+      }
       const running = (serial & 1) === 1;
       if (!running && serial === serialBefore) this.sleep(serial);
       else this.pause(running ? this.look(serial) : this.earlyMs);
       serialBefore = serial;
-      if (this.asking) await new Promise((resolve) => setImmediate(resolve));
+      if (this.asking) await turnLoop();
     }
   }
 
@@ -133,7 +144,7 @@ class Watcher {
       const atMs = monotonicMs();
       // Else the times were those of two items.
       if (Atomics.load(words, SERIAL) !== serial) return 0;
-      this.current ??= { serial, account: openAccount(beganMs, base), stack: null };
+      this.current ??= { serial, account: openAccount(beganMs, base), interruption: null, inTime: false };
       addLook(this.current.account, { atMs, cpuMs, runqueueMs, call });
       if (data.main && ageMs >= data.thresholdMs / INTERRUPT_PART) this.interrupt(this.current);
     }
@@ -144,11 +155,11 @@ class Watcher {
     if (this.asking || this.asked === item.serial) return;
     this.asking = true;
     this.asked = item.serial;
-    interruptMainThread((stack) => {
+    interruptMainThread((interruption) => {
       this.asking = false;
       const serial = Atomics.load(this.heartbeat.words, SERIAL);
-      // It ran until now, or nothing has run since: then it was this item, if it was one at all.
-      if (serial === item.serial || serial === item.serial + 1) item.stack = stack;
+      item.interruption = interruption;
+      item.inTime = serial === item.serial || serial === item.serial + 1;
     });
   }
 
@@ -177,7 +188,8 @@ class Watcher {
     Atomics.store(words, ASLEEP, 1);
     // It may have begun before it could see that it is to wake us.
     if (Atomics.load(words, SERIAL) === serial && Atomics.load(words, ASK) === 0) {
-      if (Atomics.wait(words, ASLEEP, 1, IDLE_MS) === 'timed-out') {
+      const limitMs = Atomics.load(words, PROFILING) === 1 ? IDLE_MS : Infinity;
+      if (Atomics.wait(words, ASLEEP, 1, limitMs) === 'timed-out') {
         this.tell('idle');
         Atomics.wait(words, ASLEEP, 1);
       }

@@ -72,14 +72,14 @@ test('time for which the process was stopped is nobody’s, also when it was sto
 });
 
 test('a handler that would be too long on an idle machine too is at fault, whatever the load', () => {
-  expect(causeOf({ ...idle, cpuMs: 60, runqueueMs: 500 }, 560, 50)).toBe('cpu');
+  expect(causeOf({ ...idle, cpuMs: 60, runqueueMs: 1800 }, 1860, 50)).toBe('cpu');
   expect(causeOf({ ...idle, gcMs: 60, cpuMs: 20, runqueueMs: 400 }, 480, 50)).toBe('gc');
   expect(causeOf({ ...idle, syscallMs: 60, cpuMs: 50, runqueueMs: 200 }, 310, 50)).toBe('syscall');
 });
 
 test('one that would not waits for a core; so does one that had hardly any', () => {
   expect(causeOf({ ...idle, cpuMs: 20, runqueueMs: 40 }, 60, 50)).toBe('runqueue');
-  expect(causeOf({ ...idle, cpuMs: 60, runqueueMs: 940 }, 1000, 50)).toBe('runqueue');
+  expect(causeOf({ ...idle, cpuMs: 60, runqueueMs: 2940 }, 3000, 50)).toBe('runqueue');
   expect(causeOf({ ...idle, cpuMs: 45, runqueueMs: 10 }, 55, 50)).toBe('cpu');
 });
 

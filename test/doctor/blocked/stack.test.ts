@@ -2,7 +2,7 @@
 
 import type { Profiler } from 'node:inspector';
 import { expect, test } from 'vitest';
-import { blankLiterals, callLine } from '../../../src/doctor/blocked/call-line.js';
+import { blankLiterals, callLine, lastLine } from '../../../src/doctor/blocked/call-line.js';
 import { lookAt, mergeStacks } from '../../../src/doctor/blocked/stack.js';
 
 const REACTOR = 'file:///p/dist/reactor/reactor.js';
@@ -152,6 +152,13 @@ test('the line of a call is found where the function calls it once, or more than
   expect(callLine(source, 3, column, 'first')).toBeNull();
   expect(callLine(source, 2, 14, 'readSync')).toBe(2);
   expect(callLine(source, 99, 0, 'readSync')).toBeNull();
+});
+
+test('a function ends where its body or its expression does', () => {
+  expect(lastLine(source, 2, 14)).toBe(2);
+  expect(lastLine(source, 3, source.split('\n')[2].indexOf('('))).toBe(12);
+  expect(lastLine('list.map((a) =>\n  a + 1,\n);\nrest();', 1, 9)).toBe(2);
+  expect(lastLine(source, 99, 0)).toBe(99);
 });
 
 test('the call of a regular expression is found by the methods that run one', () => {

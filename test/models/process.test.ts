@@ -25,6 +25,16 @@ function isRunning(pid: number): boolean {
   }
 }
 
+// First: what hangs without it hangs in the tests below as well, and each of those takes its time.
+it('ends on SIGTERM, with threads parked in blocking calls', async () => {
+  server = await ServerProcess.start('models/serve.js', ['--model', 'threads']);
+  const parked = await Promise.all(Array.from({ length: 20 }, () => Client.open(server!.ready.port)));
+  await server.untilCounters(({ threads }) => threads === 20);
+  server.child.kill('SIGTERM');
+  expect(await server.exit).toEqual({ code: 0, signal: null });
+  for (const client of parked) client.close();
+});
+
 const names = models.filter((model) => model.unavailable() === null).map(({ name }) => name);
 
 describe.each(names)('serve --model %s', (name) => {
@@ -64,15 +74,6 @@ describe.each(names)('serve --model %s', (name) => {
     expect(server.stderr).toBe('');
     client.close();
   });
-});
-
-it('ends on SIGTERM, with threads parked in blocking calls', async () => {
-  server = await ServerProcess.start('models/serve.js', ['--model', 'threads']);
-  const parked = await Promise.all(Array.from({ length: 20 }, () => Client.open(server!.ready.port)));
-  await server.untilCounters(({ threads }) => threads === 20);
-  server.child.kill('SIGTERM');
-  expect(await server.exit).toEqual({ code: 0, signal: null });
-  for (const client of parked) client.close();
 });
 
 it.runIf(process.platform === 'linux')('native threads start with all signals blocked', async () => {

@@ -4,6 +4,7 @@ import { connect as connectSocket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BlockingModel, POOL, SEQUENTIAL, THREADS, type RunningBlocking } from '../../src/models/blocking.js';
 import { Client, request } from './client.js';
+import { isKnown, isUnavailable, readProcess, valueOf } from '../../src/probe/index.js';
 import { threadsNamed } from './process.js';
 import { HeldUpstream } from './upstream.js';
 
@@ -34,6 +35,22 @@ async function until(done: () => boolean): Promise<void> {
     if (performance.now() > deadlineMs) throw new Error(`10 s without ${String(done)}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+/**
+ * Waits until the thread that accepts is asleep: stop() has nobody to wake before. Outside Linux, and where the kernel does
+ * not tell, nothing is waited for.
+ */
+async function untilBlockedInAccept(): Promise<void> {
+  await until(() => {
+    const look = readProcess(process.pid, { memory: false, sleep: true });
+    if (isUnavailable(look) || !isKnown(look.threads)) return true;
+    return look.threads.value.some(({ name, state, sleep }) => {
+      const call = valueOf(sleep!.call);
+      if (call === null) return true;
+      const accepts = call.kind === 'call' && /^(accept4?|p?poll)$/.test(call.name ?? '');
+      return /^ul-(accept|serve)$/.test(name) && state === 'S' && accepts;
+    });
+  });
 }
 /** Stops, and sees that nothing is left. */
 async function stop(running: RunningBlocking, what: string): Promise<void> {
@@ -66,6 +83,7 @@ describe.each([
     ['pool', POOL],
   ])('waking a blocked accept: %s', async (name, kind) => {
     const running = await start(kind, 4);
+    await untilBlockedInAccept();
     await stop(running, `${name}, nobody connected`);
   });
 

@@ -59,25 +59,38 @@ class SelectPoller final : public Poller {
   int Wait(Event* events, int capacity, double timeout_ms) override {
     Deadline deadline(timeout_ms);
     woken_ = false;
+    int count = 0;  // of those whose fd was closed, at first
+    bool asked = false;
     for (;;) {
       fd_set read = read_;
       fd_set write = write_;
       fd_set except = except_;
-      const double left_ms = deadline.RemainingMs();
+      if (asked) {
+        for (int fd = 0; fd <= highest_; fd++) {
+          if (IsInvalid(fd)) FD_CLR(fd, &read), FD_CLR(fd, &write), FD_CLR(fd, &except);
+        }
+      }
+      // Once something is to be told, the others are only looked at.
+      const double left_ms = asked ? 0 : deadline.RemainingMs();
       timespec timeout{};
       if (left_ms >= 0) timeout = ToTimespec(left_ms);
       int n = pselect(highest_ + 1, &read, &write, &except, left_ms < 0 ? nullptr : &timeout, nullptr);
       if (n < 0) {
         if (errno == EINTR) continue;
-        if (errno == EBADF) return ReportInvalid(events, capacity);
-        return -errno;
+        if (errno != EBADF) return -errno;
+        // One closed fd fails the whole call, unnamed. Ask each, and then wait for the others without it: they must not
+        // stand still until somebody closes the watch. Another thread may close one more meanwhile: then there is a next wait.
+        if (asked) return count;
+        count = ReportInvalid(events, capacity);
+        if (count == 0) return -EBADF;
+        asked = true;
+        continue;
       }
       woken_ = n > 0 && FD_ISSET(waker_.read_fd(), &read);
       if (woken_) {
         waker_.Drain();
         n--;
       }
-      int count = 0;
       int at = next_ <= highest_ ? next_ : 0;
       for (int looked = 0; looked <= highest_ && n > 0 && count < capacity; looked++) {
         const Entry& entry = entries_[at];
@@ -114,16 +127,19 @@ class SelectPoller final : public Poller {
     if (fd > highest_) highest_ = fd;
   }
 
-  // One closed fd fails the whole call, unnamed. Ask each, and report what poll(2) would have called POLLNVAL.
+  bool IsInvalid(int fd) const { return entries_[fd].present && fcntl(fd, F_GETFD) < 0; }
+
+  // Each closed fd, as what poll(2) would have called POLLNVAL. Half of the room is left to the others.
   int ReportInvalid(Event* events, int capacity) {
+    const int most = capacity > 1 ? capacity / 2 : 1;
     int count = 0;
-    for (int fd = 0; fd <= highest_ && count < capacity; fd++) {
-      if (entries_[fd].present && fcntl(fd, F_GETFD) < 0) {
+    for (int fd = 0; fd <= highest_ && count < most; fd++) {
+      if (IsInvalid(fd)) {
         SetRaw(count, 0);  // select itself has said nothing of it
         events[count++] = {entries_[fd].token.slot, entries_[fd].token.generation, kInvalid};
       }
     }
-    return count > 0 ? count : -EBADF;
+    return count;
   }
 
   std::vector<Entry> entries_;

@@ -305,7 +305,7 @@ describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s',
       expect(slots(bench.wait())).toEqual([1, 2]);
     });
     test.runIf(tells.invalid)(
-      'closed while registered: reported as invalid, the others go on after its removal',
+      'closed while registered: reported as invalid, beside the others, which go on',
       () => {
         const [near] = bench.pair();
         const [other, otherFar] = bench.pair();
@@ -313,7 +313,11 @@ describe.each(subjects.map((subject) => [subject.name, subject] as const))('%s',
         bench.add(other, READABLE, 2, 22);
         bench.close(near);
         bench.send(otherFar, 'x');
-        expect(bench.wait()).toContainEqual({ slot: 1, generation: 11, readiness: INVALID });
+        for (let again = 0; again < 2; again++) {
+          const told = bench.wait();
+          expect(told).toContainEqual({ slot: 1, generation: 11, readiness: INVALID });
+          expect(told).toContainEqual({ slot: 2, generation: 22, readiness: READABLE });
+        }
         expect(tells.removesClosed).toContain(poller.remove(near));
         expect(bench.wait()).toEqual([{ slot: 2, generation: 22, readiness: READABLE }]);
       },

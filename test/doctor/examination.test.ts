@@ -53,7 +53,7 @@ describe('the programs', () => {
   });
 
   it('stand in valid JavaScript, and the line of the handler is the one where its name stands', () => {
-    for (const { text, expected } of made.filter((_, seed) => seed % 5 === 0)) {
+    for (const { text, expected } of made.filter((_, seed) => seed % 20 === 3)) {
       expect(syntaxErrors(text)).toEqual([]);
       if (expected.handler === null) continue;
       const line = text.split('\n')[expected.handler.line - 1];
@@ -62,7 +62,7 @@ describe('the programs', () => {
   });
 
   it('differ from their twins', () => {
-    for (const seed of seeds.filter((one) => one % 7 === one % 3)) {
+    for (const seed of seeds.filter((one) => one % 15 === 1)) {
       const twin = generate(seed, { clean: true });
       expect(twin.text).not.toBe(made[seed].text);
       expect(syntaxErrors(twin.text)).toEqual([]);
@@ -114,7 +114,8 @@ describe('the judgement', () => {
     ];
     expect(summarize(results(99, 1, 0, 0))).toMatchObject({ share: 0.99, passed: true });
     expect(summarize(results(98, 2, 0, 0)).passed).toBe(false);
-    expect(summarize(results(99, 0, 7, 0))).toMatchObject({ judged: 99, share: 1, passed: true });
+    expect(summarize(results(99, 0, 5, 0))).toMatchObject({ judged: 99, share: 1, passed: true });
+    expect(summarize(results(99, 0, 6, 0))).toMatchObject({ share: 1, isComplete: false, passed: false });
     expect(summarize(results(99, 0, 0, 1))).toMatchObject({ alarms: 1, passed: false });
   });
 

@@ -20,4 +20,4 @@ export function judgeClean(findings: Finding[]): Judged;
 export function proofIn(output: string): { fault: boolean; evidence: Record<string, unknown> } | null;
 export function summarize(
   results: { kind: string; expected: Wanted | null; verdict: string; extra: Finding[] }[],
-): { judged: number; found: number; share: number; alarms: number; passed: boolean };
+): { judged: number; found: number; share: number; alarms: number; isComplete: boolean; passed: boolean };

@@ -35,6 +35,8 @@ ${rest}
 function both(program, moment) {
   const { draw, clean } = program;
   const channel = addChannel(program, draw.pick(BOTH_WAYS));
+  if (channel.isDatagram)
+    program.add(`nativeKernel.connect(${channel.rx}, nativeKernel.localAddress(${channel.tx}));`);
   addProof(program);
   const bytes = draw.int(8, 400);
   const reader = drawReader(program, channel, 1024);

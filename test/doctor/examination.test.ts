@@ -86,6 +86,10 @@ describe('the judgement', () => {
   it('tells what was missed from what was taken for something else', () => {
     const other = { ...right, cause: 'cpu' };
     expect(judgeFault([], expected).verdict).toBe('missed');
+    expect(
+      judgeFault([{ ...right, cause: 'runqueue', handler: { line: 7 } }], expected, 'runqueue').verdict,
+    ).toBe('found');
+    expect(judgeFault([{ ...other, handler: { line: 7 } }], expected, 'runqueue').verdict).toBe('wrong');
     expect(judgeFault([other], expected)).toEqual({ verdict: 'wrong', extra: [other] });
     expect(judgeFault([other, { ...right, handler: { line: 7 } }], expected)).toEqual({
       verdict: 'found',

@@ -15,7 +15,7 @@ export interface Wanted {
   handler: { names: string[]; line?: number } | null;
 }
 
-export function judgeFault(findings: Finding[], expected: Wanted): Judged;
+export function judgeFault(findings: Finding[], expected: Wanted, alsoCause?: string | null): Judged;
 export function judgeClean(findings: Finding[]): Judged;
 export function proofIn(output: string): { fault: boolean; evidence: Record<string, unknown> } | null;
 export function summarize(

@@ -19,17 +19,19 @@ function isHandler(handler, expected) {
   return names.includes(plainName(handler.name)) || handler.line === expected.line;
 }
 
-function isClass(finding, expected) {
-  return finding.class === expected.class && (expected.cause === null || finding.cause === expected.cause);
+function isClass(finding, expected, alsoCause) {
+  if (finding.class !== expected.class) return false;
+  return expected.cause === null || finding.cause === expected.cause || finding.cause === alsoCause;
 }
 
 /**
  * One program with a mistake. Gives `verdict` and `extra`, the findings of another class or cause. Verdicts: found; missed:
- * nothing at all was found; wrong: another class or cause; handler: the right class, but another handler.
+ * nothing at all was found; wrong: another class or cause; handler: the right class, but another handler. `alsoCause`: a
+ * cause that is just as right.
  */
-export function judgeFault(findings, expected) {
-  const right = findings.filter((finding) => isClass(finding, expected));
-  const extra = findings.filter((finding) => !isClass(finding, expected));
+export function judgeFault(findings, expected, alsoCause = expected.cause) {
+  const right = findings.filter((finding) => isClass(finding, expected, alsoCause));
+  const extra = findings.filter((finding) => !isClass(finding, expected, alsoCause));
   if (findings.length === 0) return { verdict: 'missed', extra };
   if (right.length === 0) return { verdict: 'wrong', extra };
   const named = right.some((finding) => isHandler(finding.handler, expected.handler));

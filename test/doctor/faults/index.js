@@ -45,9 +45,10 @@ export function generate(seed, { clean = false } = {}) {
   const program = new Program(draw, { poller, clean, durationMs });
   const noiseFirst = draw.chance(0.5);
   const few = id === 'accept-emfile' || family.cause === 'runqueue';
-  if (noiseFirst) addNoise(program, { few });
+  const isStill = id === 'stale-readiness';
+  if (noiseFirst) addNoise(program, { few, isStill });
   const fdKind = template(program, moment, turn);
-  if (!noiseFirst) addNoise(program, { few });
+  if (!noiseFirst) addNoise(program, { few, isStill });
   const { text, handler } = program.finish();
   return {
     text,

@@ -157,9 +157,12 @@ const all = [echo, timers, pings, sleeper, edgeReader, backpressure, clock, some
 /** Those that open no descriptor once they are there. */
 const quiet = [timers, sleeper, edgeReader, clock, nodeTimers, echo];
 
-/** Adds some of it. `few`: only what needs no new descriptors and hardly any time. */
-export function addNoise(program, { few = false } = {}) {
+/**
+ * Adds some of it. `few`: only what needs no new descriptors and hardly any time. `isStill`: nothing that goes on opening
+ * descriptors, which would get the number of one that the program has closed.
+ */
+export function addNoise(program, { few = false, isStill = false } = {}) {
   const { draw } = program;
   const chosen = draw.some(few ? quiet : all, few ? draw.int(0, 2) : draw.int(0, 4));
-  chosen.forEach((add, i) => add(program, i + 1));
+  chosen.filter((add) => !(isStill && add === comings)).forEach((add, i) => add(program, i + 1));
 }

@@ -136,7 +136,13 @@ if (${moment.repeated ? 'batches > 2' : moment.test('batches')}) reactor.setTime
   const reader = drawReader(program, channel, 4096);
   const name = draw.pick(['onRequest', 'onCommand', 'takeWork', 'onJob']);
   const readAll = `for (let count = ${reader.read()}; ${reader.some('count')}; count = ${reader.read()}) handled += count / ${bytes};`;
-  const later = draw.chance(0.5) ? `reactor.setTimer(${busyMs}, rest);` : `setTimeout(rest, ${busyMs});`;
+  const later = draw.chance(0.5)
+    ? `reactor.setTimer(${busyMs}, rest);`
+    : `resting = setTimeout(rest, ${busyMs});`;
+  if (later.startsWith('resting')) {
+    program.add('let resting = null;');
+    program.atEnd('clearTimeout(resting);');
+  }
   const handler = program.handler(
     name,
     '',

@@ -18,16 +18,29 @@ export interface Account {
   readonly beganMs: number;
   cpuMs: number;
   runqueueMs: number;
-  /** Neither on a core nor waiting for one, and seen asleep at one end of the interval at least. */
+  /** Neither on a core nor waiting for one, and seen asleep at one end of the interval at least, or before a long one. */
   asleepMs: number;
   /** The same by call. */
   readonly calls: Record<string, number>;
+  /** In which it was seen asleep last; null: it was not. */
+  lastCall: string | null;
   last: Look;
 }
 
+/** The kernel's account of a thread that runs lags by a tick, of 10 ms at most. */
+const LAG_MS = 10;
+
 /** `base`: what the thread had used when the item began, or a little before. */
 export function openAccount(beganMs: number, base: Usage): Account {
-  return { beganMs, cpuMs: 0, runqueueMs: 0, asleepMs: 0, calls: {}, last: { ...base, call: null } };
+  return {
+    beganMs,
+    cpuMs: 0,
+    runqueueMs: 0,
+    asleepMs: 0,
+    calls: {},
+    lastCall: null,
+    last: { ...base, call: null },
+  };
 }
 
 export function addLook(account: Account, look: Look): void {
@@ -42,9 +55,11 @@ export function addLook(account: Account, look: Look): void {
   account.cpuMs += cpuMs;
   account.runqueueMs += runqueueMs;
   account.last = look;
-  const call = look.call ?? last.call;
-  if (call === null) return;
   const asleepMs = Math.max(0, insideMs - cpuMs - runqueueMs);
+  // Where looks are rare, as under load, both may meet it awake; it sleeps on where it slept before.
+  const call = look.call ?? last.call ?? (asleepMs > LAG_MS ? account.lastCall : null);
+  if (call === null) return;
+  account.lastCall = call;
   account.asleepMs += asleepMs;
   account.calls[call] = (account.calls[call] ?? 0) + asleepMs;
 }

@@ -121,12 +121,14 @@ const isFloor = (name: string, url: string): boolean =>
   (name === 'runItem' && /\/reactor\/reactor\.[jt]s$/.test(url)) ||
   (name === 'drain' && /\/reactor\/host\.[jt]s$/.test(url));
 
+const NATIVE = '(native)';
+
 /** All native functions of an addon have one name, that of the last one made; those of the runtime have their own. */
 function nameOf(node: Node, caller: Node | undefined): string {
   const { functionName } = node.callFrame;
   if (functionName === '') return '(anonymous)';
   const ofAddon = isNative(node) && caller?.callFrame.url.startsWith('node:') !== true;
-  return ofAddon && !functionName.startsWith(REGEXP) ? '(native)' : functionName;
+  return ofAddon && !functionName.startsWith(REGEXP) ? NATIVE : functionName;
 }
 
 function stackOf(path: readonly Node[]): FoundFrame[] {
@@ -149,6 +151,8 @@ function stackOf(path: readonly Node[]): FoundFrame[] {
     // The profiler notes a native function's samples under the line that has called it.
     if (!native) line = null;
   }
+  // Through it the host has the runtime drain its promises.
+  if (frames.length > 1 && frames.at(-1)?.function === NATIVE) frames.pop();
   return frames;
 }
 

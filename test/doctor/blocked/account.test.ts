@@ -44,6 +44,16 @@ test('time that nobody has seen asleep is not called sleep', () => {
   expect(causeOf(shares, 100, 50)).toBe('unknown');
 });
 
+test('it sleeps on between two looks that met it awake, but not where the account only lags', () => {
+  const account = accountOf([
+    [110, 7, 3, 'futex'],
+    [120, 8, 3, null], // 9 asleep
+    [125, 8, 3, null], // 5 that the account does not have yet
+    [165, 8, 3, null], // 40 asleep
+  ]);
+  expect(account.calls).toEqual({ futex: 59 });
+});
+
 test('the call in which it slept the longest is named; a sleep outside of calls has no name', () => {
   const account = accountOf([
     [110, 7, 3, 'futex'],

@@ -82,6 +82,13 @@ test('a native function stands on top without a line, and the line is its caller
   ]);
 });
 
+test('the call by which the host drains promises is no frame of the program', () => {
+  const host = 'file:///p/dist/reactor/host.js';
+  const drained: Tree = ['(root)', '', 0, ['drain', host, 70, ['any', '', 0, ['onData', PROGRAM, 10]]]];
+  const { stack } = lookAt(profileOf(drained, [[11, 4, 12]]), 10, 20);
+  expect(stack.map(({ function: name, line }) => [name, line])).toEqual([['onData', 12]]);
+});
+
 test('of several functions the path is that on which most samples lie', () => {
   const { stack } = lookAt(
     profileOf(tree, [

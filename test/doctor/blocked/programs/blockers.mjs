@@ -1,9 +1,9 @@
 // Blocks the loop in one way after the other, by a seed: node blockers.mjs CLASS SEED COUNT; prints what was done and what was told.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { pbkdf2Sync } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { setPriority, tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
@@ -105,7 +105,15 @@ async function startPeer() {
 }
 
 function starve() {
-  burnLoop(20);
+  burnLoop(between(8, 20)); // @starve
+}
+/** From now on this thread, and no other of the process, has a core only when another process leaves it one. */
+function beStarved() {
+  const burner = spawn('timeout', ['60', 'taskset', '-c', '0', 'sh', '-c', 'while :; do :; done']);
+  burner.unref();
+  execFileSync('taskset', ['-p', '-c', '0', String(process.pid)]);
+  setPriority([10, 15, 19][Number(seedText) % 3]);
+  return burner;
 }
 
 const groups = {
@@ -174,6 +182,7 @@ const short = () => {
   const end = performance.now() + 1;
   while (performance.now() < end);
 };
+const burner = group === 'runqueue' ? beStarved() : null;
 let left = Number(countText);
 async function next() {
   told.push(...(await watch.take()));
@@ -189,6 +198,7 @@ void next();
 await reactor.run();
 told.push(...(await watch.take()));
 await watch.close();
+burner?.kill();
 for (const fd of [wakeRead, wakeWrite, fifo]) closeSync(fd);
 
 const file = fileURLToPath(import.meta.url);
@@ -197,7 +207,6 @@ for (const [index, line] of readFileSync(file, 'utf8').split('\n').entries()) {
   const marked = / \/\/ @(\w+)$/.exec(line);
   if (marked) lines[marked[1]] = index + 1;
 }
-lines.starve = lines.burnLoop;
 for (const item of done) {
   const within = collections.filter(
     ({ startTime }) => startTime >= item.began && startTime < item.began + item.durationMs,

@@ -334,10 +334,9 @@ export class Watch extends SilentObserver implements BlockedWatch {
       const item = this.measured.get(serial);
       const account = item?.account ?? ownAccount;
       if (end !== null) addLook(account, { ...end, call: null });
-      const suspendedMs = Math.min(
-        overlapMs(this.gaps, span),
-        durationMs - account.cpuMs - account.runqueueMs,
-      );
+      // A wait for a core that began before the item is in the account of its first ms, and longer than the item.
+      const unusedMs = Math.max(0, durationMs - account.cpuMs - account.runqueueMs);
+      const suspendedMs = Math.min(overlapMs(this.gaps, span), unusedMs);
       // Whoever stopped the process has kept the loop, and not this handler.
       if (durationMs - suspendedMs < this.thresholdMs) continue;
       const shares = sharesOf(account, durationMs, look.gc, suspendedMs);

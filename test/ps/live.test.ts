@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -120,7 +120,8 @@ describe.runIf(linux)('node', () => {
       return call !== undefined && isKnown(call) && call.value.kind === 'call' && call.value.fd !== null;
     });
     const [main] = valueOf(report.threads)!;
-    expect(main).toMatchObject({ main: true, name: 'node', timeout: { kind: expect.any(String) as string } });
+    const name = readFileSync(`/proc/${child.pid}/comm`, 'utf8').trim(); // node, and since Node 24 MainThread
+    expect(main).toMatchObject({ main: true, name, timeout: { kind: expect.any(String) as string } });
     const call = valueOf(main!.call);
     const set = report.sets.find(({ epollFd }) => call?.kind === 'call' && call.fd === epollFd);
     const listener = set?.entries.find(

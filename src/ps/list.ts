@@ -13,6 +13,7 @@ import {
   systemFiles,
   unavailable,
 } from '../probe/index.js';
+import { programName } from './program-name.js';
 import { PS_FORMAT, userIdOf } from './report.js';
 import { withoutDuplicates } from './sets.js';
 import { has32BitWords, unnamed } from './threads.js';
@@ -95,7 +96,7 @@ export function readPsList(options: ListOptions = {}): PsList | Unavailable {
     if (!inTime) late++;
     processes.push({
       pid,
-      name: snapshot.name,
+      name: programName(pid, snapshot.name, files),
       state: snapshot.state,
       userId,
       threads: snapshot.figures.threads,

@@ -11,6 +11,7 @@ import type {
 } from '../probe/index.js';
 import { isKnown, isUnavailable, parseStat, readProcess, systemFiles, unavailable } from '../probe/index.js';
 import { checkInteger } from '../errors.js';
+import { programName } from './program-name.js';
 import { readSets } from './sets.js';
 import type { PsSet } from './sets.js';
 import { threadsOf } from './threads.js';
@@ -133,7 +134,7 @@ export function readPs(pid: number, options: PsOptions = {}): PsReport | Unavail
     format: PS_FORMAT,
     kind: 'process',
     pid,
-    name: snapshot.name,
+    name: programName(pid, snapshot.name, files),
     command: isKnown(command) ? command.value.split('\0').filter((word) => word !== '') : [],
     state: snapshot.state,
     userId: userIdOf(pid, files),

@@ -6,6 +6,7 @@ import type { Inspector, Reading, ThreadCall } from '../../src/probe/index.js';
 import { noInspector } from '../../src/probe/index.js';
 import { readPs, readPsList, renderReport, toJson } from '../../src/ps/index.js';
 import type { PsReport } from '../../src/ps/index.js';
+import { programName } from '../../src/ps/program-name.js';
 import { wrap } from '../../src/ps/render.js';
 import { SleepMemory } from '../../src/ps/watch.js';
 import { has32BitWords, sleepClock, timeoutOf } from '../../src/ps/threads.js';
@@ -32,6 +33,16 @@ function process77(changes: Record<string, string | { unavailable: string }> = {
     ...changes,
   });
 }
+test('a process is called as the kernel calls it, and by its program where that is the name of any main thread', () => {
+  const named = (name: string, files: Record<string, string> = {}): string =>
+    programName(77, name, process77(files));
+  const exe = { '/proc/77/exe': '/opt/node-24/bin/node' };
+  expect(named('postgres', exe)).toBe('postgres');
+  expect(named('MainThread', exe)).toBe('node');
+  expect(named('MainThread', { '/proc/77/exe': '/tmp/app (deleted)' })).toBe('app');
+  expect(named('MainThread')).toBe('MainThread');
+});
+
 const kcmp: Inspector = {
   ...noInspector,
   isEpollTarget: () => known(true, 'kcmp'),

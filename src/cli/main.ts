@@ -6,6 +6,7 @@ import { SystemError, UnderloopError } from '../errors.js';
 import { adviseCommand } from './advise.js';
 import { compareCommand } from './compare.js';
 import { crossoverCommand } from './crossover.js';
+import { doctorCommand } from './doctor.js';
 import { psCommand } from './ps.js';
 import { recordCommand } from './record.js';
 import { replayCommand } from './replay.js';
@@ -33,6 +34,7 @@ Examples:
   $ underloop advise --connections 500 --wait 20ms --cpu 2ms --memory 512M
   $ underloop step examples/echo-reactor.js     hold the loop between two readiness events
   $ underloop record server.js                  keep what comes in; underloop replay runs it again
+  $ underloop doctor server.js                  mistakes in how a program waits, with remedy
   $ underloop ps 4242                           what any process waits for (Linux)
   $ underloop trace export app.trace            what a recorded reactor did
 
@@ -46,6 +48,7 @@ for (const make of [
   stepCommand,
   recordCommand,
   replayCommand,
+  doctorCommand,
   psCommand,
   traceCommand,
   tourCommand,

@@ -3,6 +3,7 @@
 import { SystemError, UnderloopError, argumentError, checkFd, checkMs, checkObject } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { nativeKernel } from '../kernel/native.js';
+import { instrumentedPoller } from '../reactor/instrument.js';
 import { Registry } from '../reactor/registry.js';
 import type { Belief } from '../reactor/registry.js';
 import { checkInterest, checkPollerKind, openPoller, triggerFlags } from './checks.js';
@@ -42,7 +43,7 @@ export class Poller implements Disposable {
     checkObject('options', options);
     const kernel = options.kernel ?? nativeKernel;
     const kind = checkPollerKind('options.kind', options.kind, kernel);
-    this.poller = openPoller(kernel, kind);
+    this.poller = instrumentedPoller(openPoller(kernel, kind));
     this.registry = new Registry(this.poller);
   }
 

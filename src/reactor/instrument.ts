@@ -2,6 +2,7 @@
 
 import type { Host } from './host.js';
 import type { Observer } from './observer.js';
+import type { KernelPoller } from '../poller/poller.js';
 import type { ReactorOptions } from './options.js';
 
 /** Gives each new reactor, made with these options, what its program knows nothing of. */
@@ -41,6 +42,22 @@ export function instrumentHost(): Host | undefined {
 export function instrumented(options: ReactorOptions): ReactorOptions {
   const instrument = (globalThis as Global)[PLACE];
   return instrument === undefined ? options : { ...options, ...instrument(options) };
+}
+
+/** Stands between a `Poller` of the program's own, which no reactor runs and no observer hears of, and its mechanism. */
+export type PollerInstrument = (poller: KernelPoller) => KernelPoller;
+
+const POLLER_PLACE = Symbol.for('underloop.instrument.poller');
+
+type PollerGlobal = Partial<Record<typeof POLLER_PLACE, PollerInstrument>>;
+
+export function setPollerInstrument(instrument: PollerInstrument): void {
+  (globalThis as PollerGlobal)[POLLER_PLACE] = instrument;
+}
+
+/** What the instrument puts before it; the same one without an instrument. */
+export function instrumentedPoller(poller: KernelPoller): KernelPoller {
+  return (globalThis as PollerGlobal)[POLLER_PLACE]?.(poller) ?? poller;
 }
 
 /** An observer that tells two others, one after the other. */

@@ -1,0 +1,70 @@
+// accept-emfile: a listener that rests again and again is found; a burst that recovers is not.
+
+import { describe, expect, test } from 'vitest';
+import { connect, listen } from '../../src/index.js';
+import { examined, type Bed } from './fixture.js';
+
+/** A listener, and a client that comes every 20 ms. */
+function served(bed: Bed): void {
+  const { reactor } = bed;
+  const listener = listen(reactor, { port: 0 }, {});
+  const come = (): void => {
+    try {
+      connect(reactor, { port: listener.address.port }, { open: (one) => one.close() });
+    } catch {
+      // no descriptor is left for it either
+    }
+    if (!listener.closed) reactor.setTimer(20, come);
+  };
+  come();
+}
+
+/** As many descriptors as there are may be open, and so many more. */
+const limit = (bed: Bed, more: number): void => {
+  bed.kernel.settings.fdLimit = Math.max(...bed.kernel.openFds()) + 1 + more;
+};
+
+test('found: rests in a row, without a connection served in between', () => {
+  const bed = examined();
+  served(bed);
+  bed.pass(100);
+  limit(bed, 1);
+  bed.pass(1500);
+  expect(bed.classes).toEqual(['accept-emfile']);
+  expect(bed.findings[0]).toMatchObject({ evidence: { error: 'EMFILE' }, handler: { name: 'Listener' } });
+});
+
+test('found: one rest, when the program ends without having recovered', () => {
+  const bed = examined();
+  served(bed);
+  bed.pass(100);
+  limit(bed, 1);
+  bed.eyes.outOf = 'EMFILE';
+  bed.pass(150);
+  expect(bed.findings).toEqual([]);
+  bed.reactor.close();
+  expect(bed.classes).toEqual(['accept-emfile']);
+});
+
+describe('not found', () => {
+  test('a short burst, after which connections are served again', () => {
+    const bed = examined();
+    served(bed);
+    bed.pass(100);
+    limit(bed, 1);
+    bed.pass(250);
+    limit(bed, 100);
+    bed.pass(1500);
+    bed.reactor.close();
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('errors of single connections', () => {
+    const bed = examined();
+    served(bed);
+    const listener = bed.kernel.openFds()[1]!;
+    bed.kernel.script('accept', listener, ...Array.from({ length: 20 }, () => -103));
+    bed.pass(1000);
+    expect(bed.findings).toEqual([]);
+  });
+});

@@ -1,0 +1,179 @@
+// starvation: who keeps others late, or never lets the loop sleep, is found; much work in small pieces is not.
+
+import { describe, expect, test } from 'vitest';
+import { READABLE } from '../../src/index.js';
+import { examined, type Bed } from './fixture.js';
+
+const turns = (bed: Bed, count: number): void => {
+  for (let i = 0; i < count; i++) bed.reactor.turn(5);
+};
+
+/** A timer that is set again when it fires. */
+function beat(bed: Bed, ms: number): void {
+  const again = (): void => void bed.reactor.setTimer(ms, again);
+  again();
+}
+
+describe('found', () => {
+  test('a task that queues itself again and takes 30 ms, beside a timer', () => {
+    const bed = examined();
+    beat(bed, 5);
+    bed.reactor.post(function work() {
+      bed.take(30);
+      bed.reactor.post(work);
+    });
+    turns(bed, 60);
+    expect(bed.classes).toEqual(['starvation']);
+    expect(bed.findings[0]!.handler!.name).toBe('work');
+  });
+
+  test('one descriptor among many whose handler takes 40 ms', () => {
+    const bed = examined();
+    for (let i = 0; i < 21; i++) {
+      const [ours] = bed.pair();
+      bed.kernel.feed(ours, new Uint8Array(1));
+      bed.reactor.watch(
+        ours,
+        READABLE,
+        i > 0
+          ? () => undefined
+          : function slow() {
+              bed.take(40);
+            },
+      );
+    }
+    turns(bed, 5);
+    expect(bed.classes).toEqual(['starvation']);
+    expect(bed.findings[0]!.handler!.name).toBe('slow');
+  });
+
+  test('pieces of 14 ms without an end', () => {
+    const bed = examined();
+    beat(bed, 4);
+    bed.reactor.post(function piece() {
+      bed.take(14);
+      bed.reactor.post(piece);
+    });
+    turns(bed, 300);
+    expect(bed.classes).toEqual(['starvation']);
+  });
+
+  test('a task that only asks again, so that the loop never sleeps', () => {
+    const bed = examined();
+    bed.reactor.post(function poll() {
+      bed.take(0.05);
+      bed.reactor.post(poll);
+    });
+    turns(bed, 12_000);
+    expect(bed.classes).toEqual(['starvation']);
+    expect(bed.findings[0]!.message).toContain('never slept');
+  });
+
+  test('a timer of no time that sets itself again', () => {
+    const bed = examined();
+    bed.reactor.setTimer(0, function poll() {
+      bed.take(0.05);
+      bed.reactor.setTimer(0, poll);
+    });
+    turns(bed, 12_000);
+    expect(bed.classes).toEqual(['starvation']);
+  });
+
+  test('tasks that queue two for each one', () => {
+    const bed = examined();
+    let made = 0;
+    const twice = (): void => {
+      bed.take(0.01);
+      if (made++ < 200_000) {
+        bed.reactor.post(twice);
+        bed.reactor.post(twice);
+      }
+    };
+    bed.reactor.post(twice);
+    turns(bed, 200);
+    expect(bed.classes).toEqual(['starvation']);
+    expect(bed.findings[0]!.evidence['grewBy']).toBeGreaterThan(0);
+  });
+
+  test('a crowd of tasks of one name in a single turn', () => {
+    const bed = examined();
+    beat(bed, 5);
+    for (let i = 0; i < 300; i++)
+      bed.reactor.post(function indexOne() {
+        bed.take(0.5);
+      });
+    turns(bed, 4);
+    expect(bed.classes).toEqual(['starvation']);
+    expect(bed.findings[0]!.evidence['itemsInOneTurn']).toBe(300);
+  });
+
+  test('one call that reads on while ever more comes', () => {
+    const bed = examined();
+    const [ours] = bed.pair();
+    bed.kernel.feed(ours, new Uint8Array(1));
+    bed.reactor.watch(ours, READABLE, function flood() {
+      for (let i = 0; i < 300; i++) {
+        bed.kernel.feed(ours, new Uint8Array(10));
+        bed.reactor.kernel.recv(ours, 0, 10);
+        bed.take(1);
+      }
+    });
+    turns(bed, 1);
+    expect(bed.classes).toEqual(['starvation']);
+  });
+});
+
+describe('not found', () => {
+  test('work in pieces of 2 ms, beside a timer', () => {
+    const bed = examined();
+    beat(bed, 5);
+    bed.reactor.post(function piece() {
+      bed.take(2);
+      bed.reactor.post(piece);
+    });
+    turns(bed, 2000);
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('a hundred descriptors that are all busy, with 1 ms each', () => {
+    const bed = examined();
+    for (let i = 0; i < 100; i++) {
+      const [ours] = bed.pair();
+      bed.kernel.feed(ours, new Uint8Array(1));
+      bed.reactor.watch(ours, READABLE, () => bed.take(1));
+    }
+    turns(bed, 30);
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('a hundred thousand tasks, queued at once', () => {
+    const bed = examined();
+    for (let i = 0; i < 100_000; i++) bed.reactor.post(() => bed.take(0.005));
+    turns(bed, 300);
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('a handler that took so long because its thread had no core', () => {
+    const bed = examined();
+    beat(bed, 5);
+    bed.reactor.post(function work() {
+      bed.take(30);
+      bed.eyes.delayMs += 29;
+      bed.reactor.post(work);
+    });
+    turns(bed, 60);
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('a call of 30 ms now and then', () => {
+    const bed = examined();
+    beat(bed, 5);
+    const now = (): void => {
+      bed.take(30);
+      bed.reactor.setTimer(400, now);
+    };
+    now();
+    turns(bed, 2000);
+    expect(bed.findings).toEqual([]);
+  });
+});

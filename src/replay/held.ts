@@ -38,6 +38,7 @@ export class HeldReplay implements Stage {
   private finder: SourceFinder | null = null;
   private reactors = 0;
   private items = 0;
+  private telling = false;
 
   constructor(
     readonly tape: ReplayTape,
@@ -77,7 +78,7 @@ export class HeldReplay implements Stage {
   }
 
   /** Few items before the first hold, or behind it: what happened before is told of nobody. */
-  get near(): boolean {
+  private get near(): boolean {
     return this.items >= this.from.item - NEAR_ITEMS && this.tape.events >= this.from.event - NEAR_EVENTS;
   }
 
@@ -90,7 +91,9 @@ export class HeldReplay implements Stage {
       const always = name === 'reactorOpened' || name === 'reactorClosed';
       methods[name] = (a, b, c, d, e, f) => {
         first(a, b, c, d, e, f);
-        if (always || this.near) second(a, b, c, d, e, f);
+        // From a beginning on: the end of an item that nobody saw begin has no time.
+        if (!this.telling && this.near && (name === 'turnBegin' || name === 'itemBegin')) this.telling = true;
+        if (always || this.telling) second(a, b, c, d, e, f);
       };
     }
     return methods as unknown as Observer;

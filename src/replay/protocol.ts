@@ -1,6 +1,7 @@
 // What the command and the recorded or replayed process tell each other.
 
 import type { Condition } from '../step/protocol.js';
+import type { LookedAt } from './look.js';
 import type { Difference } from './replay-tape.js';
 
 /** JSON, for the process alone: it takes it away, so that its own children and workers are left alone. */
@@ -66,7 +67,11 @@ export type Verdict =
   | ({ readonly type: 'differs' } & Difference)
   | { readonly type: 'damaged'; readonly code: string; readonly message: string }
   /** The event was reached that was asked for. */
-  | ({ readonly type: 'arrived'; readonly recent: readonly string[]; readonly state: unknown } & Place);
+  | ({
+      readonly type: 'arrived';
+      readonly recent: readonly string[];
+      readonly state: readonly LookedAt[];
+    } & Place);
 
 /** What a replay says beside its verdict. */
 export interface Circumstances {

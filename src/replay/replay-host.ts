@@ -13,7 +13,7 @@ import type { Reactors } from './taped-observer.js';
 /** The program does nothing, and nothing of the runtime's is under way: so many passes later it will not any more. */
 const IDLE_PASSES_MAX = 20;
 /** What a replay runs for real (files that are read, say) is waited for so long, and a program that is loaded longer. */
-const STALL_MS = 5000;
+const STALL_MS = 10_000;
 const LOAD_MS = 30_000;
 
 const realNow = performance.now.bind(performance);

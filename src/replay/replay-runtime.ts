@@ -9,7 +9,7 @@ import { INTERVAL, SIGNALS, aroundEmit, delayOf, real } from './runtime.js';
 import type { Callback, Timers } from './runtime.js';
 
 /** Something beside the recording keeps the program alive: so long its end is waited for. */
-const END_MS = 5000;
+const END_MS = 15_000;
 
 /** Stands for NodeJS.Timeout and NodeJS.Immediate. */
 class ReplayTimer {

@@ -8,6 +8,7 @@ import { Blocks } from './blocks.js';
 import { tapeDescriptors } from './descriptors.js';
 import { HeldReplay } from './held.js';
 import { OP } from './format.js';
+import { lookAt } from './look.js';
 import { hashOf } from './modules.js';
 import { REPORT_FD, type Circumstances, type Order, type Place, type Verdict } from './protocol.js';
 import { keepNativeKernel, replaceNativeKernel } from './raw-kernel.js';
@@ -66,7 +67,8 @@ export function startReplay({ file, to, hold }: Extract<Order, { do: 'replay' }>
       const { code = 'ERR_RECORDING_CORRUPT' } = error as { code?: string };
       return stop({ type: 'damaged', code, message: error.message });
     },
-    arrived: () => stop({ type: 'arrived', recent: tape.recent(), state: null, ...place() }),
+    arrived: () =>
+      stop({ type: 'arrived', recent: tape.recent(), state: lookAt(reactors.all, tape.nowMs), ...place() }),
   });
   if (to !== undefined) tape.target = to;
   const reactors = new Reactors(tape);

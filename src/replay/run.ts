@@ -70,6 +70,9 @@ export interface ReplayRun {
   readonly script?: string;
   /** Stop at this event. */
   readonly to?: number;
+  /** Modules to be loaded beside the recorded ones, and what they find in the environment: for tests. */
+  readonly imports?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
   /** What the program prints; without it, nobody hears. */
   readonly onOutput?: (stream: 'stdout' | 'stderr', text: string) => void;
   readonly signal?: AbortSignal;
@@ -113,8 +116,13 @@ export async function replay(run: ReplayRun): Promise<Replayed> {
   const file = path.resolve(run.file);
   const facts = factsOf(file);
   const order: Order = { do: 'replay', file, ...(run.to !== undefined && { to: run.to }) };
-  const { args, cwd, env } = replayProcess(facts, run.script, order);
-  const child = spawn(process.execPath, args, { stdio: [...HEARD, 'pipe', 'pipe'], cwd, env });
+  const imports = [...facts.imports, ...(run.imports ?? [])];
+  const { args, cwd, env } = replayProcess({ ...facts, imports }, run.script, order);
+  const child = spawn(process.execPath, args, {
+    stdio: [...HEARD, 'pipe', 'pipe'],
+    cwd,
+    env: { ...env, ...run.environment },
+  });
   hearOutput(child, run.onOutput);
   const kill = (): void => void child.kill('SIGKILL');
   run.signal?.addEventListener('abort', kill);

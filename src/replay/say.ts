@@ -1,5 +1,7 @@
 // The report of a recording and the verdict of a replay, in lines for people.
 
+import { describeReadiness } from '../poller/poller.js';
+import type { LookedAt } from './look.js';
 import type { Circumstances, Verdict } from './protocol.js';
 import type { Recorded, Replayed } from './run.js';
 
@@ -64,6 +66,7 @@ export function verdictLines(verdict: Verdict): string[] {
       return [
         `at event ${count(verdict.events)}, turn ${count(verdict.turn)}`,
         ...verdict.recent.map((line) => `  ${line}`),
+        ...verdict.state.flatMap(reactorLines),
         `state ${verdict.stateHash}`,
       ];
     case 'differs':
@@ -80,6 +83,23 @@ export function verdictLines(verdict: Verdict): string[] {
     case 'damaged':
       return [`${verdict.code}: ${verdict.message}`];
   }
+}
+
+function reactorLines(looked: LookedAt): string[] {
+  const { reactor, turn, left, registrations, registrationCount, timers, timerCount, queues } = looked;
+  const { posted, deferred, closed } = queues;
+  const lines = [
+    `reactor ${reactor}: turn ${turn}, ${left} left of its batch; ${posted} posted, ${deferred} deferred, ${closed} closed`,
+    ...registrations.map(
+      ({ fd, interest, slot, generation, name }) =>
+        `  fd ${fd}: ${interest === 0 ? 'parked' : describeReadiness(interest)}, slot ${slot}, generation ${generation}, ${name}`,
+    ),
+    ...timers.map(
+      ({ inMs, name }) => `  timer in ${inMs.toFixed(3)} ms: ${name === '' ? '(without a name)' : name}`,
+    ),
+  ];
+  const more = registrationCount - registrations.length + timerCount - timers.length;
+  return more === 0 ? lines : [...lines, `  and ${count(more)} more`];
 }
 
 /** Where the two processes were not alike. */

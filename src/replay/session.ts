@@ -116,6 +116,8 @@ export class ReplaySession extends Session {
 }
 
 function shortened(held: HeldState): HeldState {
-  const events = held.events.slice(-LAST_EVENTS_MAX);
+  const last = held.events.slice(-LAST_EVENTS_MAX);
+  const begin = last.findIndex(({ type }) => type === 'itemBegin' || type === 'turnBegin');
+  const events = last.slice(Math.max(begin, 0));
   return { ...held, events, eventsLost: held.eventsLost + held.events.length - events.length };
 }

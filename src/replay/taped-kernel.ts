@@ -37,7 +37,15 @@ export const RARE_CALLS = [
 /** What a kernel is without its calls: memory, and what it can open. */
 export type KernelMemory = Pick<Kernel, 'name' | 'buffer' | 'pollerKinds' | 'datagrams'>;
 
-/** Puts a rare call on the tape. An Int32Array that the call fills is part of the result. */
+/** What a call has thrown: the runtime's own errors, by what programs ask of them. */
+interface Thrown {
+  readonly message: string;
+  readonly code?: unknown;
+  readonly errno?: unknown;
+  readonly syscall?: unknown;
+}
+
+/** Puts a rare call on the tape. An Int32Array that the call fills is part of the result; what it throws is thrown again. */
 export function tapedCall(
   tape: AnyTape,
   name: string,
@@ -50,16 +58,25 @@ export function tapedCall(
   tape.putName(name);
   tape.putText(JSON.stringify(filled === undefined ? args : args.filter((one) => one !== filled)));
   tape.check();
-  let result: unknown;
   if (!tape.replaying) {
-    result = call();
-    tape.resultText(JSON.stringify(filled === undefined ? [result] : [result, ...filled]));
-  } else {
-    const [first, ...rest] = JSON.parse(tape.resultText()) as [unknown, ...number[]];
-    result = first;
-    filled?.set(rest);
+    let text: string;
+    try {
+      const result = call();
+      text = JSON.stringify(filled === undefined ? [result] : [result, ...filled]);
+      return result;
+    } catch (error) {
+      const { message, code, errno, syscall } = error as Thrown;
+      text = JSON.stringify({ message, code, errno, syscall });
+      throw error;
+    } finally {
+      tape.resultText(text!);
+    }
   }
+  const told = JSON.parse(tape.resultText()) as [unknown, ...number[]] | Thrown;
   tape.close();
+  if (!Array.isArray(told)) throw Object.assign(new Error(told.message), told);
+  const [result, ...rest] = told;
+  filled?.set(rest);
   return result;
 }
 

@@ -1,4 +1,4 @@
-// Two reactors in one thread: one is stopped and run again, one is closed, and a third turned by hand.
+// Two reactors in one thread: one is stopped and run again, one is closed, and a third stopped within its batch, a fourth turned by hand.
 import { Reactor, connect, listen } from '../../../dist/index.js';
 
 const server = new Reactor();
@@ -36,6 +36,10 @@ await second;
 listener.close();
 await again;
 server.close();
+const stopping = new Reactor();
+stopping.post(() => stopping.stop());
+stopping.post(() => console.log('the rest of the batch runs'));
+await stopping.run();
 const byHand = new Reactor();
 byHand.post(() => console.log('by hand'));
 byHand.setTimer(1, () => console.log('and its timer'));

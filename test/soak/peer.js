@@ -157,8 +157,19 @@ class Talk {
   #abort(how, why) {
     this.state = 'aborted';
     this.code = why;
-    if (how === 'reset') this.socket.resetAndDestroy();
+    if (how === 'reset') this.reset();
     else this.socket.destroy();
+  }
+
+  /**
+   * Between end() and the shutdown that it asks for, resetAndDestroy() of Node 20 fails with EINVAL (uv_tcp_close_reset
+   * while shutting) and the socket never says 'close' nor gives its descriptor back. That takes one pass of its loop.
+   */
+  reset() {
+    const { socket } = this;
+    const shutting = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished;
+    if (shutting && !socket.destroyed) socket.once('finish', () => socket.resetAndDestroy());
+    else socket.resetAndDestroy();
   }
 
   #write(bytes) {
@@ -254,10 +265,10 @@ function announceIdle() {
 setInterval(() => {
   const beforeMs = performance.now() - stuckMs;
   for (const talk of live) {
-    if (talk.movedMs > beforeMs || waiting.has(talk)) continue;
+    if (talk.movedMs > beforeMs || waiting.has(talk) || talk.socket.destroyed) continue;
     counts.stuck++;
     talk.state = 'stuck';
-    talk.socket.resetAndDestroy();
+    talk.reset();
   }
 }, 1000);
 setInterval(progress, PROGRESS_MS);

@@ -51,6 +51,7 @@ export class Diagnosis {
   private readonly item = new RunningItem();
   private tickMs = -Infinity;
   private over = false;
+  private heardAccept = -1;
 
   private readonly all: readonly Rule[];
   private readonly onTurnBegin: Listener<'turnBegin'>[];
@@ -67,7 +68,7 @@ export class Diagnosis {
   private readonly onTick: Listener<'tick'>[];
 
   constructor({ poller, pollerFd, isRaw, eyes, report, caller, blockedMs = BLOCKED_MS }: DiagnosisOptions) {
-    const scene = new Scene(poller, isRaw, eyes, report, caller);
+    const scene = new Scene(poller, pollerFd, isRaw, eyes, report, caller);
     this.scene = scene;
     this.edge = new EdgeNotDrained(scene);
     this.starvation = new Starvation(scene);
@@ -209,7 +210,17 @@ export class Diagnosis {
 
   // ---- What is done with descriptors ----------------------------------------------------------------------
 
+  /** An accept that the native kernel was asked for: of a reactor's own kernel it is told once more, by call(). */
+  accepted(fd: number, result: number): void {
+    this.heardAccept = -1;
+    this.call('accept', fd, result);
+    this.heardAccept = fd;
+  }
   call(name: string, fd: number, result: number): void {
+    if (name === 'accept' && fd === this.heardAccept) {
+      this.heardAccept = -1;
+      return;
+    }
     for (const rule of this.onCall) rule.call(name, fd, result);
     if (result < 0) return;
     if (READS.has(name)) this.read(fd, result);

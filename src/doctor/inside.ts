@@ -70,9 +70,9 @@ class Inside {
       accepted: (fd, result) => {
         if (result >= 0) this.stuck.transferred();
         this.each((one) => {
-          if (result >= 0) one.scene.intakes++;
           // Of a listener of net/ the reactor's own kernel tells.
-          if (one.scene.isRaw || one.scene.byFd.get(fd)?.isRaw === true) one.call('accept', fd, result);
+          if (one.scene.isRaw || one.scene.byFd.get(fd)?.isRaw === true) one.accepted(fd, result);
+          else if (result >= 0) one.scene.intakes++;
         });
       },
     });

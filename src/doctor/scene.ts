@@ -107,6 +107,8 @@ export class Scene {
 
   constructor(
     readonly poller: string,
+    /** The poller's own descriptor; -1: it has none, or nobody knows it. */
+    readonly pollerFd: number,
     /** A raw `Poller`: nobody tells of items, and the program runs between two waits. */
     readonly isRaw: boolean,
     /** Null over a trace. */

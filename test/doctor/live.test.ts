@@ -7,7 +7,7 @@ import { doctor, programPath } from './doctor.js';
 
 /** What each program must be found to have, and what else may rightly be said of it. */
 const mistakes: Readonly<Record<string, { class: string; handler?: string; also?: string[] }>> = {
-  'accept-emfile': { class: 'accept-emfile' },
+  'accept-emfile': { class: 'accept-emfile', handler: 'acceptOne' },
   'blocked-handler': { class: 'blocked-handler', handler: 'compute' },
   'edge-not-drained': { class: 'edge-not-drained', handler: 'readOnce' },
   'raw-poller': { class: 'edge-not-drained' },

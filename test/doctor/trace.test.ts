@@ -99,7 +99,7 @@ test('events for a registration that has gone, and a number registered twice', (
 });
 
 test('accepts that fail again and again', () => {
-  const trace = recorded(400, (reactor, kernel) => {
+  const trace = recorded(4000, (reactor, kernel) => {
     const listener = listen(reactor, { port: 0 }, {});
     const come = (): void => {
       try {

@@ -5,18 +5,17 @@ import { READABLE } from '../../poller/poller.js';
 import type { Rule } from '../rule.js';
 import type { Registration, Scene } from '../scene.js';
 
+/** Tried again so often within a second: that is a spin, and no rest. A listener of net/ rests for 100 ms. */
+export const SPINS_MIN = 50;
+const WITHIN_MS = 1000;
 /**
- * A listener of net/ rests 100 ms at EMFILE. A short burst that recovers costs two or three rests; so many in a row, without
- * one connection served in between, are no burst.
+ * To rest and try again is right while it lasts, and costs little. So many rests in a row (5 s of a listener of net/), without one
+ * connection served in between, do not pass by themselves.
  */
-export const RESTS_IN_ROW_MIN = 5;
-/** Served in between, but out of descriptors again and again: so often within so long. */
-const RESTS_MIN = 10;
-const WITHIN_MS = 5000;
-/** Not recovered when the program ends: fewer will do. */
-const RESTS_AT_END_MIN = 1;
-/** A listening socket reported so often without a connection accepted: then somebody looks whether a descriptor is free. */
+export const RESTS_IN_ROW_MIN = 50;
+/** A listening socket reported so often, so quickly, without a connection accepted: then somebody looks whether a descriptor is free. */
 const REPORTS_MIN = 50;
+const REPORTS_WITHIN_MS = 2500;
 
 interface Trouble {
   /** Items (or, outside of items, calls) that met it, since one was served. */
@@ -34,7 +33,7 @@ interface Trouble {
 export class AcceptEmfile implements Rule {
   private readonly troubles = new Map<number, Trouble>();
   /** Reports of raw listening sockets in a row; of what is no listening socket: -Infinity. */
-  private readonly reports = new Map<Registration, number>();
+  private readonly reports = new Map<Registration, { count: number; sinceMs: number }>();
 
   constructor(private readonly scene: Scene) {}
 
@@ -77,41 +76,28 @@ export class AcceptEmfile implements Rule {
   readiness(registration: Registration | null, readiness: number): void {
     // net/ tells of its accepts by itself.
     if (registration?.isRaw !== true || (readiness & READABLE) === 0 || !this.scene.live) return;
-    const count = (this.reports.get(registration) ?? 0) + 1;
-    this.reports.set(registration, count);
-    if (count < REPORTS_MIN || count % REPORTS_MIN !== 0) return;
-    const { eyes } = this.scene;
-    if (count === REPORTS_MIN && eyes?.isListener(registration.fd) !== true) {
-      this.reports.set(registration, -Infinity);
+    const { eyes, nowMs } = this.scene;
+    const known = this.reports.get(registration);
+    if (known === undefined || nowMs - known.sinceMs > REPORTS_WITHIN_MS) {
+      this.reports.set(registration, { count: 1, sinceMs: nowMs });
       return;
     }
-    const code = eyes?.outOfDescriptors() ?? null;
-    if (code === null) this.reports.set(registration, 0);
-    else this.report(registration.fd, code, count, this.scene.nowMs, 'is reported readable');
+    known.count++;
+    if (known.count % REPORTS_MIN !== 0) return;
+    if (known.count === REPORTS_MIN && eyes?.isListener(registration.fd) !== true) known.count = -Infinity;
+    else {
+      const code = eyes?.outOfDescriptors() ?? null;
+      if (code === null) this.reports.delete(registration);
+      else this.report(registration.fd, code, known.count, known.sinceMs, 'is reported readable');
+    }
   }
   removed(registration: Registration): void {
     this.reports.delete(registration);
-    this.end(registration.fd, registration);
-  }
-
-  finish(): void {
-    for (const fd of [...this.troubles.keys()]) this.end(fd);
-  }
-
-  /** The listener is closed, or the program ends: it has not recovered. */
-  private end(fd: number, registration?: Registration): void {
-    const trouble = this.troubles.get(fd);
-    if (trouble === undefined) return;
-    const { inRow, code, errors, sinceMs } = trouble;
-    if (inRow >= RESTS_AT_END_MIN && (this.scene.eyes?.outOfDescriptors() ?? null) !== null) {
-      this.report(fd, code, errors, sinceMs, 'met it until the end', registration);
-    }
-    this.troubles.delete(fd);
   }
 
   private served(fd: number): void {
     const registration = this.scene.byFd.get(fd);
-    if (registration !== undefined && this.reports.has(registration)) this.reports.set(registration, 0);
+    if (registration !== undefined) this.reports.delete(registration);
   }
 
   /** An item, or a call outside of items, is over. */
@@ -129,20 +115,14 @@ export class AcceptEmfile implements Rule {
     if (trouble.inRow++ === 0) trouble.sinceMs = nowMs;
     const { times } = trouble;
     times.push(nowMs);
-    while (nowMs - times[0] > WITHIN_MS || times.length > RESTS_MIN) times.shift();
-    if (trouble.inRow >= RESTS_IN_ROW_MIN || times.length >= RESTS_MIN) {
+    while (nowMs - times[0] > WITHIN_MS || times.length > SPINS_MIN) times.shift();
+    if (trouble.inRow >= RESTS_IN_ROW_MIN || times.length >= SPINS_MIN) {
       this.report(fd, trouble.code, trouble.errors, Math.min(trouble.sinceMs, times[0]), 'met it');
     }
   }
 
-  private report(
-    fd: number,
-    code: string,
-    errors: number,
-    sinceMs: number,
-    how: string,
-    registration = this.scene.byFd.get(fd),
-  ): void {
+  private report(fd: number, code: string, errors: number, sinceMs: number, how: string): void {
+    const registration = this.scene.byFd.get(fd);
     this.scene.report({
       class: 'accept-emfile',
       severity: 'error',

@@ -15,7 +15,8 @@ const RUNQUEUE_CPU_MS = 5;
 /** ... and was kept from it so often, or once for so long. */
 const RUNQUEUE_TIMES_MIN = 2;
 const RUNQUEUE_ONCE_MS = 200;
-const RUNQUEUE_ONCE_CPU_MS = 15;
+/** Whoever computes on a busy machine waits for a core, too. So many times longer than it computed, and the machine is the cause. */
+const RUNQUEUE_FACTOR = 5;
 /** A system that accounts for each thread, and says nothing of this time: the machine itself stood still. More often, it did not. */
 const UNKNOWN_TIMES_MIN = 3;
 /** The reactor's own registrations, of the runtime's loop. */
@@ -71,6 +72,7 @@ export class BlockedHandler implements Rule {
   /** `handler`: whose it was, where that is known. `sinceMs`: when it began on the scene's clock. */
   span(span: BlockedSpan, handler: HandlerHint, sinceMs = this.scene.nowMs - span.durationMs): void {
     if (span.name === HOSTS) return;
+    span = { ...span, cause: causeOf(span) };
     const key = `${span.kind} ${span.name} ${span.cause} ${span.call ?? ''} ${topOf(span)}`;
     let blocked = this.handlers.get(key);
     if (blocked === undefined) {
@@ -138,10 +140,17 @@ function topOf({ stack }: BlockedSpan): string {
   return top === undefined ? '' : `${top.file}:${top.line}`;
 }
 
+function causeOf({
+  cause,
+  shares: { cpuMs, gcMs, syscallMs, runqueueMs },
+}: BlockedSpan): BlockedSpan['cause'] {
+  return runqueueMs > (cpuMs + gcMs + syscallMs) * RUNQUEUE_FACTOR ? 'runqueue' : cause;
+}
+
 function isKeptFromCore({ times, longest: { durationMs, shares } }: Blocked): boolean {
   if (shares.cpuMs < RUNQUEUE_CPU_MS) return false;
   if (times >= RUNQUEUE_TIMES_MIN) return true;
-  return durationMs >= RUNQUEUE_ONCE_MS && shares.cpuMs >= RUNQUEUE_ONCE_CPU_MS;
+  return durationMs >= RUNQUEUE_ONCE_MS;
 }
 
 const round = (ms: number): number => Math.round(ms * 10) / 10;

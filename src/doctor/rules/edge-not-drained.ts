@@ -19,6 +19,8 @@ const LEFT_AT_END_MS = 100;
 const LATE_CALLS_MIN = 3;
 /** Looks at descriptors in one wait: they are system calls. */
 const LOOKS_MAX = 32;
+/** So many waits that did not report it: one may have had no place for it. */
+const PENDING_WAITS = 4;
 /** Between two looks at the same descriptor. */
 const LOOK_EVERY_MS = 20;
 
@@ -28,8 +30,11 @@ const NEVER_DRAINED = new Set(['eventfd', 'timerfd', 'pidfd', 'eventpoll']);
 class Left {
   sinceMs = 0;
   bytes = -1;
-  /** Nothing was found left yet: the handler has returned, and nobody has looked. */
+  /** Data was left, and no edge is pending that will report it. */
   seen = false;
+  /** {@link Scene.waits} and the time when something to read was seen first, an edge of which may be pending; -1: not seen. */
+  maybeAtWait = -1;
+  maybeMs = 0;
   lookedMs = -Infinity;
   /** Calls in a row that left data until the next report. */
   late = 0;
@@ -56,11 +61,11 @@ export class EdgeNotDrained implements Rule {
       return;
     }
     if (left.seen) {
-      const slept = this.scene.waitEndMs - left.sinceMs;
-      if (slept > 0) left.late++;
+      left.late++;
       if (left.late >= LATE_CALLS_MIN && !left.paced) this.report(registration, left);
     }
     left.seen = false;
+    left.maybeAtWait = -1;
     left.lookedMs = -Infinity;
   }
 
@@ -137,7 +142,7 @@ export class EdgeNotDrained implements Rule {
         // Kept for a while: calls that leave data are counted only in a row.
         this.touched.delete(registration);
       } else if (!left.seen) {
-        left.seen = true;
+        left.seen = this.isNothingPending(left);
         left.sinceMs = nowMs;
       } else if (left.bytes < before) {
         left.paced = true;
@@ -146,6 +151,21 @@ export class EdgeNotDrained implements Rule {
         if (!this.isHeldBack(registration)) this.report(registration, left);
       }
     }
+  }
+
+  /**
+   * Whether the kernel has nothing more to report of it: what is there may have come just now, with an edge of its own. A set
+   * that is not readable itself has no edge pending. One that is may have others': then some waits must bring none of this one.
+   */
+  private isNothingPending(left: Left): boolean {
+    const { eyes, pollerFd, waits, nowMs } = this.scene;
+    const set = pollerFd < 0 ? null : (eyes?.look(pollerFd) ?? null);
+    if (set?.readable === false) return true;
+    if (left.maybeAtWait < 0) {
+      left.maybeAtWait = waits;
+      left.maybeMs = nowMs;
+    }
+    return waits - left.maybeAtWait >= PENDING_WAITS && nowMs - left.maybeMs >= LOOK_EVERY_MS;
   }
 
   /** Something can be read now: bytes, a datagram, a connection. An end-of-file alone is nothing that is lost. */

@@ -1,13 +1,20 @@
-// A server without a descriptor left, and clients that come again and again.
+// A listening socket that the program watches by itself: without a descriptor left, accept fails, and it is reported again at once.
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { Reactor, listen } from '../../../dist/index.js';
+import { Reactor, READABLE } from '../../../dist/index.js';
 
 const reactor = new Reactor();
-const listener = listen(reactor, { port: 0 }, {});
+const { kernel } = reactor;
+const fd = kernel.socket(4);
+kernel.bind(fd, { family: 4, host: '127.0.0.1', port: 0 });
+kernel.listen(fd, 100);
+reactor.watch(fd, READABLE, function acceptOne() {
+  const connection = kernel.accept(fd);
+  if (connection >= 0) kernel.close(connection);
+});
 const client = spawn(process.execPath, [
   '-e',
-  `setInterval(() => require('node:net').connect(${listener.address.port}, '127.0.0.1').on('error', () => {}), 20)`,
+  `setInterval(() => require('node:net').connect(${kernel.localAddress(fd).port}, '127.0.0.1').on('error', () => {}), 20)`,
 ]);
 execFileSync('prlimit', [`--pid=${process.pid}`, '--nofile=200:200']);
 const taken = [];
@@ -17,8 +24,8 @@ try {
   // none is left
 }
 setTimeout(() => {
-  for (const fd of taken) closeSync(fd);
+  for (const one of taken) closeSync(one);
   client.kill();
   reactor.close();
-}, 1500);
+}, 1200);
 await reactor.run();

@@ -128,9 +128,10 @@ export function replayCommand(): Command {
     .argument('<file>', 'the recording')
     .argument('[script]', 'another script in the place of the recorded one: a changed copy of it')
     .option('--to <event>', 'stop at this event, and tell the state there', whole)
+    .option('--run', 'to the end at once, on a terminal as well')
     .option(
       '--step',
-      'item by item, forwards and backwards: on a screen where there is a terminal, else by commands',
+      'item by item, forwards and backwards: on a screen where there is a terminal (the default there), else by commands',
     )
     .option('--plain', 'item by item in lines instead of a screen')
     .option('--do <commands>', 'item by item: commands with semicolons between them')

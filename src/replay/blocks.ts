@@ -120,7 +120,8 @@ export class Blocks implements Disposable {
   /** Fewer bytes only at the end of the file. A copy: an entry may still be told when its block is over. */
   private read(position: number, length: number): Uint8Array {
     if (typeof this.source !== 'string') return this.source.slice(position, position + length);
-    const bytes = new Uint8Array(length);
+    const bytes = new Uint8Array(Math.max(Math.min(length, this.bytesTotal - position), 0));
+    length = bytes.length;
     let done = 0;
     while (done < length) {
       const count = readSync(this.fd, bytes, done, length - done, position + done);

@@ -123,6 +123,10 @@ const entries: Readonly<Record<number, Entry>> = {
     return `calls ${TIMER_KINDS[kind] ?? 'a timer'}${kind === 2 ? '' : ` for ${delay} ms`} (number ${id})`;
   }),
   [OP.clearTimeout]: own((c) => `clears the runtime's timer ${c.int()}`),
+  [OP.outcome]: (c) => ({
+    what: `takes what a native thread has done (pool ${c.int()})`,
+    result: () => (c.int() === 0 ? 'nothing' : `call ${c.int()}: ${number(c.int())}`),
+  }),
   [OP.host]: value("asks for the runtime's descriptors", (c) => `${c.int()}, ${c.int()}`),
   [OP.turn]: own((c) => `the host: a turn of reactor ${c.int() + 1}, with waits of at most ${c.number()} ms`),
   [OP.shared]: own(() => 'the host: one wait for several reactors'),

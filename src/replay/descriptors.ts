@@ -1,4 +1,5 @@
-// Descriptors that a program makes and reads itself (`descriptors` of underloop): their calls go on the tape as well.
+// What a program asks of the addon past its kernel: descriptors that it makes and reads itself (`descriptors`), sockets that block
+// (underloop/blocking), system calls on native threads (underloop/executor). These calls go on the tape as well.
 
 import { binding } from '../binding.js';
 import { OP } from './format.js';
@@ -6,7 +7,7 @@ import { tapedCall, type AnyTape } from './taped-kernel.js';
 
 type Method = (...args: unknown[]) => unknown;
 
-const MADE = [
+const PLAIN = [
   'pipe',
   'socketPair',
   'eventFd',
@@ -20,39 +21,89 @@ const MADE = [
   'duplicate',
   'setNonBlocking',
   'close',
+  'shutdown',
+  'blockingConnect',
+  'offloadOpen',
+  'offloadClose',
+  'offloadResolve',
+  'offloadReadFile',
+  'offloadReadChunk',
+  'offloadCancel',
 ] as const;
 
-/** Puts the addon's calls for such descriptors on a tape. The kernel has kept its own of the same names. */
+/** Calls that read into the caller's bytes, and such that send them: descriptor, bytes, start, length, and for some a timeout. */
+const READS = ['read', 'blockingRead'] as const;
+const WRITES = ['write', 'blockingWrite'] as const;
+
+/** Puts the addon's calls for such things on a tape. The kernel has kept its own of the same names. */
 export function tapeDescriptors(tape: AnyTape): void {
   const calls = binding as unknown as Record<string, Method>;
-  for (const name of MADE) {
+  for (const name of PLAIN) {
     const own = calls[name];
-    calls[name] = (...args) => tapedCall(tape, `descriptors.${name}`, args, () => own(...args));
+    calls[name] = (...args) => tapedCall(tape, `addon.${name}`, args, () => own(...args));
   }
-  const read = binding.read.bind(binding);
-  const write = binding.write.bind(binding);
-  binding.read = (fd, bytes, start, length) => {
-    if (!tape.live || tape.aside) return read(fd, bytes, start, length);
-    tape.open(OP.read, length);
-    tape.putInt(fd);
-    tape.putInt(start);
-    tape.putInt(length);
+  for (const name of READS) {
+    const own = calls[name] as typeof binding.blockingRead;
+    const taped: typeof binding.blockingRead = (fd, bytes, start, length, timeoutMs) => {
+      if (!tape.live || tape.aside) return own(fd, bytes, start, length, timeoutMs);
+      tape.open(OP.read, length);
+      tape.putInt(fd);
+      tape.putInt(start);
+      tape.putInt(length);
+      tape.check();
+      const count = tape.result(tape.replaying ? 0 : own(fd, bytes, start, length, timeoutMs));
+      if (count > 0) tape.resultBytes(bytes, start, count);
+      tape.close();
+      return count;
+    };
+    calls[name] = taped as Method;
+  }
+  for (const name of WRITES) {
+    const own = calls[name] as typeof binding.blockingWrite;
+    const taped: typeof binding.blockingWrite = (fd, bytes, start, length, timeoutMs) => {
+      if (!tape.live || tape.aside) return own(fd, bytes, start, length, timeoutMs);
+      tape.open(OP.write);
+      tape.putInt(fd);
+      tape.putInt(length);
+      tape.putHash(bytes, start, start + length);
+      tape.check();
+      const count = tape.result(tape.replaying ? 0 : own(fd, bytes, start, length, timeoutMs));
+      tape.sent(fd, bytes, start, count);
+      tape.close();
+      return count;
+    };
+    calls[name] = taped as Method;
+  }
+  tapeOutcomes(tape);
+}
+
+// What the data of an outcome are.
+const NOTHING = 0; // no call is done
+const TEXT = 1;
+const BYTES = 2;
+
+/** What came of a call on a native thread: a name's addresses, or as much of a file as was asked for. */
+function tapeOutcomes(tape: AnyTape): void {
+  const take = binding.offloadTake.bind(binding);
+  binding.offloadTake = (handle, outcome) => {
+    if (!tape.live || tape.aside) return take(handle, outcome);
+    const data = tape.replaying ? undefined : take(handle, outcome);
+    const given = typeof data === 'string' ? Buffer.from(data) : new Uint8Array(data ?? new ArrayBuffer(0));
+    tape.open(OP.outcome, given.length);
+    tape.putInt(handle);
     tape.check();
-    const count = tape.result(tape.replaying ? 0 : read(fd, bytes, start, length));
-    if (count > 0) tape.resultBytes(bytes, start, count);
+    const kind = tape.result(data === undefined ? NOTHING : typeof data === 'string' ? TEXT : BYTES);
+    if (kind === NOTHING) {
+      tape.close();
+      return undefined;
+    }
+    outcome[0] = tape.result(outcome[0]);
+    outcome[1] = tape.result(outcome[1]);
+    const length = tape.result(given.length);
+    const bytes = tape.replaying ? new Uint8Array(length) : given;
+    tape.resultBytes(bytes, 0, length);
     tape.close();
-    return count;
-  };
-  binding.write = (fd, bytes, start, length) => {
-    if (!tape.live || tape.aside) return write(fd, bytes, start, length);
-    tape.open(OP.write);
-    tape.putInt(fd);
-    tape.putInt(length);
-    tape.putHash(bytes, start, start + length);
-    tape.check();
-    const count = tape.result(tape.replaying ? 0 : write(fd, bytes, start, length));
-    tape.sent(fd, bytes, start, count);
-    tape.close();
-    return count;
+    if (!tape.replaying) return data;
+    return kind === TEXT ? new TextDecoder().decode(bytes) : bytes.buffer;
   };
 }

@@ -15,8 +15,8 @@ export const BLOCK_MAGIC = 0x42524c55;
 export const BLOCK_HEADER_BYTES = 24;
 /** Behind the entries of each block. */
 export const CHECKSUM_BYTES = 4;
-/** Bytes of entries in one block at most: what a reader must be ready to hold. A full batch of datagrams has 2 MiB. */
-export const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of entries in one block at most: what a reader must be ready to hold. A file that was read has 64 MiB at most. */
+export const BLOCK_BYTES_MAX = 72 * 1024 * 1024;
 
 /** UTF-8 bytes of one text at most; what is longer is cut, when it is recorded and when it is compared. */
 export const TEXT_BYTES_MAX = 4096;
@@ -67,6 +67,8 @@ export const OP = {
   uuid: 43,
   timeout: 44,
   clearTimeout: 45,
+  /** Of a call on a native thread: descriptors.ts. */
+  outcome: 46,
   // What the host decided: given, in this order.
   host: 50,
   turn: 51,

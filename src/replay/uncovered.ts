@@ -10,6 +10,8 @@ const require = createRequire(import.meta.url);
 /** Frames of this package are not the program's. */
 const OWN_FOLDER = new URL('../', import.meta.url).href;
 const ownPath = fileURLToPath(OWN_FOLDER);
+/** Of this package, what asks for something that is on the tape already, or is no input of the program's. */
+const TAPED_FOLDERS = ['kernel/', 'replay/'].flatMap((name) => [OWN_FOLDER + name, ownPath + name]);
 
 type AnyFunction = (...args: unknown[]) => unknown;
 type Holder = Record<string, AnyFunction | undefined>;
@@ -142,7 +144,7 @@ const KINDS: readonly Kind[] = [
 ];
 
 interface Frames {
-  /** Of the program's own code: `server.js:12`; null: none is on the stack. */
+  /** Of the program's own code: `server.js:12`; null: there is only the runtime's. */
   readonly program: string | null;
   /** Who called the function that was replaced. */
   readonly caller: string;
@@ -157,7 +159,9 @@ function look(from: AnyFunction): Frames {
   Error.captureStackTrace(holder, from);
   Error.stackTraceLimit = stackTraceLimit;
   const places = holder.stack.split('\n').slice(1).map(placeOf);
-  const own = places.find((place) => place !== '' && !place.startsWith('node:') && !isOurs(place));
+  const others = places.filter((place) => place !== '' && !place.startsWith('node:'));
+  // Where none of the program's is on the stack, this package asks for it on the program's behalf: a pool that starts a worker.
+  const own = others.find((place) => !isOurs(place)) ?? others.at(0);
   return {
     program: own === undefined ? null : shown(own),
     caller: places.find((place) => place !== '') ?? '',
@@ -176,8 +180,7 @@ function shown(place: string): string {
 }
 
 /** The loader of modules reads files, and the runtime prints: that is no input of the program's. */
-const isRuntimesOwn = (caller: string): boolean =>
-  caller.startsWith('node:internal/modules') || caller.startsWith('node:internal/bootstrap');
+const NOT_INPUTS = ['node:internal/modules', 'node:internal/bootstrap', ...TAPED_FOLDERS];
 
 /** Tells of inputs that no replay can give again. `ours` is true while the recorder itself asks for one. */
 export class Uncovered {
@@ -246,7 +249,7 @@ export class Uncovered {
   private seen(kind: string, name: string, from: AnyFunction): void {
     if (this.ours()) return;
     const { program, caller } = look(from);
-    if (program === null || isOurs(caller) || isRuntimesOwn(caller)) return;
+    if (program === null || NOT_INPUTS.some((place) => caller.startsWith(place))) return;
     this.found(kind, `${program} (${name})`);
   }
 

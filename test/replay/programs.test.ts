@@ -1,6 +1,6 @@
 // Programs of every kind, recorded in a real run and replayed: the same events, the same output, the same state at the end.
 
-import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -25,6 +25,18 @@ describe('a program is replayed to the same states and prints the same', () => {
     expect(replayed.output).toBe(output);
     expect(replayed.code).toBe(code);
   });
+});
+
+test('what native threads have read is in the recording: the file may be gone', async () => {
+  const data = fresh('.txt');
+  writeFileSync(data, 'what is read once '.repeat(50_000));
+  const { file, recorded, output } = await take(program('threads.js'), [data]);
+  expect(recorded).toMatchObject({ code: 0, summary: { uncovered: [] } });
+  expect(output).toContain('900000 what is read once wh true\nENOENT\n');
+  rmSync(data);
+  const replayed = await again(file);
+  expect(sameAs(replayed.verdict)).toBe('same');
+  expect(replayed.output).toBe(output);
 });
 
 /** Starts the server, lets clients of this process talk to it, and interrupts it. */

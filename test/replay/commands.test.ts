@@ -1,0 +1,91 @@
+// underloop record and underloop replay as they are typed: what they print, and how they end.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { fresh, program } from './fixture.js';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+async function underloop(...args: string[]): Promise<{ status: unknown; output: string; errors: string }> {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [output, errors, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<unknown[]>,
+  ]);
+  return { status, output, errors };
+}
+
+test('a recording, its replay, the state at an event, and going back', async () => {
+  const file = fresh('.rec');
+  const recorded = await underloop('record', '-o', file, program('echo.js'), '2');
+  expect(recorded).toMatchObject({ status: 0, output: expect.stringMatching(/ end\n$/) });
+  expect(recorded.errors).toMatch(
+    /^underloop: recorded [\d,]+ events, .* with exit status 0\nunderloop: covered: /,
+  );
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+
+  const replayed = await underloop('replay', file);
+  expect(replayed).toMatchObject({ status: 0, errors: '' });
+  const lines = replayed.output.split('\n');
+  expect(lines.filter((line) => line.startsWith('| ')).map((line) => line.slice(2))).toEqual(
+    recorded.output.split('\n').slice(0, -1),
+  );
+  expect(lines.at(-3)).toMatch(/^same: [\d,]+ events, [\d,]+ turns, exit status 0$/);
+  expect(lines.at(-2)).toMatch(/^state [0-9a-f]{64}$/);
+
+  const json = await underloop('replay', '--json', file);
+  const { verdict } = JSON.parse(json.output) as { verdict: { stateHash: string } };
+  expect(verdict).toMatchObject({ type: 'same', code: 0 });
+  expect(`state ${verdict.stateHash}`).toBe(lines.at(-2));
+
+  const at = await underloop('replay', '--to', '40', '--quiet', file);
+  expect(at.status).toBe(0);
+  expect(at.output).toMatch(
+    /^at event 40, turn \d+\n(?: {2}\d+ .*\n){8}reactor 1: turn \d+, .*\n(?: {2}.*\n)+state [0-9a-f]{64}\n$/,
+  );
+
+  const stepped = await underloop('replay', '--from', '40', '--do', 's; back; q', file);
+  expect(stepped.status).toBe(0);
+  const holds = stepped.output.split('\n').filter((line) => line.startsWith('== held'));
+  expect(holds).toHaveLength(3);
+  expect(holds[2]).toBe(holds[0]);
+  expect(holds[1]).not.toBe(holds[0]);
+});
+
+test('a program that fails, and one that differs, end with 1; mistakes with 2', async () => {
+  const file = fresh('.rec');
+  const recorded = await underloop('record', '--json', '-o', file, program('runtime.js'));
+  expect(recorded.status).toBe(1);
+  expect(JSON.parse(recorded.errors)).toMatchObject({ file, code: 3, signal: null, uncovered: [] });
+  expect((await underloop('replay', '--quiet', file)).status).toBe(0);
+
+  const changed = fresh('.mjs');
+  const dist = new URL('../../dist/index.js', import.meta.url).href;
+  const source = readFileSync(program('runtime.js'), 'utf8').replace('../../../dist/index.js', dist);
+  writeFileSync(changed, source.replace('50_000', '50_001'));
+  const { status, output } = await underloop('replay', '--quiet', file, changed);
+  expect(status).toBe(1);
+  expect(output).toMatch(
+    /differs at event \d+, turn 0, between items\n {2}recorded: calls setTimeout for 50000 ms .*\n {2}now: {6}calls setTimeout for 50001 ms/,
+  );
+
+  writeFileSync(file, readFileSync(file).fill(0, 200, 300));
+  expect(await underloop('replay', file)).toMatchObject({
+    status: 1,
+    errors: expect.stringContaining('the recording is damaged at byte'),
+  });
+  for (const wrong of [
+    ['record'],
+    ['record', 'none.js'],
+    ['replay'],
+    ['replay', 'none.rec'],
+    ['replay', '--to', 'x', file],
+  ]) {
+    expect((await underloop(...wrong)).status, wrong.join(' ')).toBe(2);
+  }
+});

@@ -21,6 +21,18 @@ const BYTES_MAX = '1G';
 /** A recording has a block of this size at least. */
 const BYTES_MIN = 1024 * 1024;
 
+/** Aborted by what ends us, with the signal's name: the program is to get it too. */
+function passedOn(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      // A terminal gives its interrupt to all processes of the group by itself.
+      if (name !== 'SIGINT' || !process.stdin.isTTY) controller.abort(name);
+    });
+  }
+  return controller.signal;
+}
+
 async function run(script: string, args: string[], flags: Flags): Promise<void> {
   if (!existsSync(script)) throw argumentError('SCRIPT', 'a file that is there', script);
   if (flags.bytesMax < BYTES_MIN) throw argumentError('--bytes-max', 'at least 1M', flags.bytesMax);
@@ -33,9 +45,7 @@ async function run(script: string, args: string[], flags: Flags): Promise<void> 
     bytesMax: flags.bytesMax,
     imports: flags.register === true ? [new URL('../node/register.js', import.meta.url).href] : [],
     version: packageVersion,
-    signal,
-    // A terminal gives its interrupt to all processes of the group.
-    abortSignal: process.stdin.isTTY ? null : 'SIGINT',
+    signal: passedOn(),
   });
   const { code, summary, extent } = recorded;
   if (flags.json === true) {

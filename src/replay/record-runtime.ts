@@ -12,7 +12,7 @@ export interface RecordedEnd {
   /** After all that listens to `exit` has been called. */
   ended(code: number): void;
   /** Nobody of the program's listens to this signal, which therefore ends it. */
-  endedBy(signal: NodeJS.Signals): void;
+  endedBy(signal: NodeJS.Signals, letGo: () => void): void;
   /** A message of the process that has started this one. */
   message(): void;
 }
@@ -79,8 +79,10 @@ export function recordProcess(tape: RecordTape, end: RecordedEnd): void {
       }
       const listener = ours.get(event as (typeof caught)[number]);
       if (listener !== undefined && process.listenerCount(event) === 1) {
-        process.removeListener(event, listener);
-        end.endedBy(event as NodeJS.Signals);
+        // First of all: the same signal once more would end the process at once when nobody listens.
+        end.endedBy(event as NodeJS.Signals, () => {
+          for (const [name, one] of ours) process.removeListener(name, one);
+        });
       }
       return emit();
     }

@@ -142,9 +142,10 @@ export function startRecording({ file, bytesMax, imports, version }: Extract<Ord
       }
       report();
     },
-    endedBy: (signal) => {
+    endedBy: (signal, letGo) => {
       noteModules();
       report();
+      letGo();
       kill(process.pid, signal);
     },
   });

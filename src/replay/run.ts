@@ -1,8 +1,10 @@
 // The command's side: starts the program to be recorded or replayed, and hears what it reports.
 
 import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Duplex } from 'node:stream';
+import { argumentError } from '../errors.js';
 import { LineReader } from '../step/protocol.js';
 import { Blocks, extentOf, type Extent } from './blocks.js';
 import type { Facts } from './format.js';
@@ -28,10 +30,8 @@ export interface RecordRun {
   readonly bytesMax: number;
   readonly imports: readonly string[];
   readonly version: string;
-  /** Aborted: the program gets `abortSignal`, and its recording is whole. */
+  /** Aborted: the program gets the signal that is the reason (SIGINT by default), and its recording is whole. */
   readonly signal?: AbortSignal;
-  /** Null: it has got the interrupt from the terminal itself. */
-  readonly abortSignal?: NodeJS.Signals | null;
   /** What the program prints goes where ours does, unless somebody hears it. */
   readonly onOutput?: (stream: 'stdout' | 'stderr', text: string) => void;
 }
@@ -54,7 +54,8 @@ export async function record(run: RecordRun): Promise<Recorded> {
   });
   hearOutput(child, run.onOutput);
   const interrupt = (): void => {
-    if (run.abortSignal !== null) child.kill(run.abortSignal ?? 'SIGINT');
+    const reason: unknown = signal?.reason;
+    child.kill(typeof reason === 'string' ? (reason as NodeJS.Signals) : 'SIGINT');
   };
   signal?.addEventListener('abort', interrupt);
   let summary: RecordSummary | null = null;
@@ -93,6 +94,7 @@ export function replayProcess(
   script: string | undefined,
   order: Order,
 ): { readonly args: string[]; readonly cwd: string; readonly env: NodeJS.ProcessEnv } {
+  checkPlace(facts, script);
   return {
     args: [
       ...nodeArguments(facts.imports),
@@ -102,6 +104,15 @@ export function replayProcess(
     cwd: facts.cwd,
     env: { ...facts.environment, [ENVIRONMENT]: JSON.stringify(order) },
   };
+}
+
+/** Throws ERR_ARGUMENT when what was recorded cannot be run here any more. */
+function checkPlace({ cwd, script }: Facts, other: string | undefined): void {
+  if (!existsSync(cwd))
+    throw argumentError('FILE', 'a recording whose working directory is there still', cwd);
+  if (other === undefined && !existsSync(script)) {
+    throw argumentError('SCRIPT', 'given, for the recorded one is not there any more', script);
+  }
 }
 
 /** What a recording is of. Throws ERR_RECORDING_FORMAT, _VERSION, _CORRUPT, or the system's error. */

@@ -35,16 +35,30 @@ test('found: rests in a row, without a connection served in between', () => {
   expect(bed.findings[0]).toMatchObject({ evidence: { error: 'EMFILE' }, handler: { name: 'Listener' } });
 });
 
-test('found: a handler that tries again in each turn', () => {
-  const bed = examined();
+/** A handler that accepts once per turn, with these results: a turn takes 1 ms. */
+function accepting(bed: Bed, results: number[]): void {
   const [ours] = bed.pair();
   bed.reactor.watch(ours, READABLE, () => void bed.reactor.kernel.accept(ours));
   bed.kernel.feed(ours, new Uint8Array(1));
-  bed.kernel.script('accept', ours, ...Array.from({ length: 100 }, () => EMFILE));
-  for (let i = 0; i < 100; i++) {
+  bed.kernel.script('accept', ours, ...results);
+  for (const _ of results) {
     bed.reactor.turn(5);
     bed.take(1);
   }
+}
+
+test('found: a spin in which a connection is served now and then', () => {
+  const bed = examined();
+  accepting(bed, [...Array.from({ length: 200 }, (_, i) => (i % 20 === 0 ? 100 : EMFILE))]);
+  expect(bed.classes).toEqual(['accept-emfile']);
+});
+
+test('found: a handler that tries again in each turn', () => {
+  const bed = examined();
+  accepting(
+    bed,
+    Array.from({ length: 100 }, () => EMFILE),
+  );
   expect(bed.classes).toEqual(['accept-emfile']);
 });
 
@@ -58,6 +72,19 @@ describe('not found', () => {
     limit(bed, 100);
     bed.pass(1500);
     bed.reactor.close();
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('rests that are as many, with a connection served after each few of them', () => {
+    const bed = examined();
+    served(bed);
+    bed.pass(100);
+    for (let i = 0; i < 12; i++) {
+      limit(bed, 1);
+      bed.pass(500);
+      limit(bed, 100);
+      bed.pass(200);
+    }
     expect(bed.findings).toEqual([]);
   });
 

@@ -31,7 +31,7 @@ describe('usage', () => {
   });
 });
 
-describe.runIf(process.platform === 'linux')('a run', { timeout: TEST_TIMEOUT_MS }, () => {
+describe.runIf(process.platform === 'linux')('a run', { timeout: TEST_TIMEOUT_MS, concurrent: true }, () => {
   test('tells on standard error, and leaves standard output to the program', async () => {
     const { code, stdout, stderr } = await runCommand([
       'doctor',

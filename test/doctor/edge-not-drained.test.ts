@@ -96,6 +96,18 @@ describe('not found', () => {
     expect(bed.findings).toEqual([]);
   });
 
+  test('a reader at a pace of its own, which was seen to read outside of its handler', () => {
+    const bed = examined();
+    watched(bed, 'edge', (readSome) => {
+      const readOn = (): void => {
+        if (readSome() > 0) bed.reactor.setTimer(800, readOn);
+      };
+      bed.reactor.setTimer(100, readOn);
+    });
+    bed.pass(5000);
+    expect(bed.findings).toEqual([]);
+  });
+
   test('a handler that sets its interest anew, or withdraws it', () => {
     const bed = examined();
     const [one] = bed.pair();

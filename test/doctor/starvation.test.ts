@@ -135,6 +135,16 @@ describe('not found', () => {
     expect(bed.findings).toEqual([]);
   });
 
+  test('work in pieces of 1 ms, with nobody beside it', () => {
+    const bed = examined();
+    bed.reactor.post(function piece() {
+      bed.take(1);
+      bed.reactor.post(piece);
+    });
+    turns(bed, 3000);
+    expect(bed.findings).toEqual([]);
+  });
+
   test('a hundred descriptors that are all busy, with 1 ms each', () => {
     const bed = examined();
     for (let i = 0; i < 100; i++) {

@@ -96,6 +96,33 @@ describe('not found', () => {
     expect(bed.findings).toEqual([]);
   });
 
+  test('large replies, each of which finds the queue empty again', () => {
+    const bed = examined();
+    const connection = stuck(bed);
+    const client = bed.kernel.peerOf(connection.fd)!;
+    for (let reply = 0; reply < 10; reply++) {
+      for (let i = 0; i < 20; i++) connection.write(chunk);
+      for (let reads = 0; reads < 200; reads++) {
+        bed.kernel.recv(client, 0, 65_536);
+        bed.reactor.turn(0);
+      }
+      bed.pass(20);
+      expect(connection.queuedBytes).toBe(0);
+    }
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('a queue that is longer at a few looks, and then no more', () => {
+    const bed = examined();
+    const connection = stuck(bed, { writeQueueBytesMax: 64 * 1024 * 1024 });
+    for (let i = 0; i < 3; i++) {
+      for (let writes = 0; writes < 50; writes++) connection.write(chunk);
+      bed.pass(150);
+    }
+    bed.pass(1000);
+    expect(bed.findings).toEqual([]);
+  });
+
   test('a large queue within a bound of its own, filled once', () => {
     const bed = examined();
     const connection = stuck(bed, { writeQueueBytesMax: 64 * 1024 * 1024 });

@@ -53,13 +53,21 @@ const names: Record<string, string> = {
   drain: 'drain',
 };
 
-describe.runIf(process.platform === 'linux')('what blocked', () => {
+const onLinux = process.platform === 'linux';
+
+/**
+ * What looks at a thread is a thread too: on a machine without a core to spare it comes too late now and then, and then a sleep
+ * or a stop is not seen. How often it is right, out of hundreds, is for the examination (test/doctor/examine.js).
+ */
+const ONCE_MORE = { retry: 2 };
+
+describe.runIf(onLinux)('what blocked', () => {
   test.each([
     ['cpu', 7, 4],
     ['gc', 7, 4],
     ['syscall', 7, 4],
     ['runqueue', 3, 2],
-  ])('%s: cause, call, handler and stack are told', async (cause, seed, count) => {
+  ])('%s: cause, call, handler and stack are told', ONCE_MORE, async (cause, seed, count) => {
     const { out, errors, code } = await run([
       process.execPath,
       '--expose-gc',
@@ -99,7 +107,7 @@ test('handlers that take 5 ms are not told, and the process ends by itself', asy
   expect(told.filter(({ cause }) => cause !== 'runqueue' && cause !== 'unknown')).toEqual([]);
 });
 
-test.runIf(process.platform === 'linux')('a process that is stopped and goes on did not block', async () => {
+test.runIf(onLinux)('a process that is stopped and goes on did not block', ONCE_MORE, async () => {
   const { out, code } = await run([process.execPath, program('quiet.mjs'), 'stopped'], (pid) => {
     process.kill(pid, 'SIGSTOP');
     setTimeout(() => process.kill(pid, 'SIGCONT'), 400);

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { READABLE, WRITABLE } from '../../src/index.js';
+import { EMFILE } from '../../src/kernel/errno.js';
 import type { Trigger } from '../../src/index.js';
 import { examined, type Bed } from './fixture.js';
 
@@ -105,6 +106,19 @@ describe('not found', () => {
       bed.reactor.setTimer(100, readOn);
     });
     bed.pass(5000);
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('a listening socket whose connections are asked for again by a timer, while there is no descriptor', () => {
+    const bed = examined();
+    const [ours] = bed.pair();
+    const again = (): void => {
+      if (bed.reactor.kernel.accept(ours) < 0) bed.reactor.setTimer(100, again);
+    };
+    bed.kernel.script('accept', ours, ...Array.from({ length: 30 }, () => EMFILE));
+    bed.reactor.watch(ours, READABLE, again, { trigger: 'edge' });
+    bed.kernel.feed(ours, bytes);
+    bed.pass(2000);
     expect(bed.findings).toEqual([]);
   });
 

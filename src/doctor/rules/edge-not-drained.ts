@@ -92,7 +92,14 @@ export class EdgeNotDrained implements Rule {
   }
 
   read(fd: number, count: number): void {
-    if (count <= 0 || this.touched.size === 0) return;
+    if (count > 0) this.readOn(fd);
+  }
+  /** To try again is to read on, also where no descriptor can be had yet. */
+  call(name: string, fd: number): void {
+    if (name === 'accept') this.readOn(fd);
+  }
+  private readOn(fd: number): void {
+    if (this.touched.size === 0) return;
     const registration = this.scene.byFd.get(fd);
     const left = registration === undefined ? undefined : this.touched.get(registration);
     if (left?.seen !== true || left.inHandler) return;

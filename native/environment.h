@@ -68,6 +68,9 @@ struct Environment {
   OpenDescriptors descriptors;
   SharedBlock* buffer = nullptr;
   Host* host = nullptr;
+  // What handlers run in, made when the addon is loaded: no AsyncLocalStorage has a store then. See host.cc.
+  napi_ref host_receiver = nullptr;
+  napi_async_context host_async = nullptr;
   std::shared_ptr<Blocking> blocking;    // shared only because its type is not known here
   std::shared_ptr<Datagrams> datagrams;  // likewise
   Handles<Offload> offloads;

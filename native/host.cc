@@ -115,13 +115,15 @@ Host* Host::Open(Environment* environment, napi_value pump) {
 #ifdef __linux__
   host->slice_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 #endif
-  napi_value receiver;
-  napi_create_object(environment->env, &receiver);
-  napi_create_reference(environment->env, receiver, 1, &host->receiver_);
   napi_create_reference(environment->env, pump, 1, &host->pump_);
-  napi_value name;
-  napi_create_string_utf8(environment->env, "underloop", NAPI_AUTO_LENGTH, &name);
-  napi_async_init(environment->env, receiver, name, &host->async_);
+  napi_value global, process, tick;
+  napi_valuetype type = napi_undefined;
+  if (napi_get_global(environment->env, &global) == napi_ok &&
+      napi_get_named_property(environment->env, global, "process", &process) == napi_ok &&
+      napi_get_named_property(environment->env, process, "_tickCallback", &tick) == napi_ok &&
+      napi_typeof(environment->env, tick, &type) == napi_ok && type == napi_function) {
+    napi_create_reference(environment->env, tick, 1, &host->tick_);
+  }
   napi_add_async_cleanup_hook(environment->env, OnEnvironmentCleanup, host, &host->cleanup_);
   return host;
 }
@@ -175,25 +177,38 @@ void Host::Pump() {
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
   napi_value pump, receiver, exception;
   napi_get_reference_value(env_, pump_, &pump);
-  napi_get_reference_value(env_, receiver_, &receiver);
-  // Not napi_make_callback: it opens one callback scope for all turns of the call. Each turn gets one of its own, by
-  // Drain(), which costs about half as much.
+  napi_get_reference_value(env_, environment_->host_receiver, &receiver);
+  const napi_async_context context = environment_->host_async;
+  // JavaScript that the runtime calls is always in a callback scope, and its own parts (TLS among them) count on it: one that
+  // they open and close themselves, at no depth, would end the async context of whoever has called them.
+  napi_callback_scope callbacks = nullptr;
+  if (tick_ != nullptr && napi_open_callback_scope(env_, receiver, context, &callbacks) != napi_ok)
+    callbacks = nullptr;
   const napi_status status = napi_call_function(env_, receiver, pump, 0, nullptr, nullptr);
   if (status == napi_pending_exception && napi_get_and_clear_last_exception(env_, &exception) == napi_ok) {
     napi_fatal_exception(env_, exception);
   }
+  if (callbacks != nullptr) napi_close_callback_scope(env_, callbacks);
   napi_close_handle_scope(env_, scope);
   // A worker that is being terminated runs no more JavaScript: leave at once. Stop() and cleanup change the flags.
   if (closing_ || !started_ || (status != napi_ok && status != napi_pending_exception)) return;
   uv->idle_start(idle_, Nothing);
 }
 
-// Opening and closing a callback scope is the documented way to have process.nextTick and the microtasks run, with
-// what they throw reported as uncaught. No other scope is open below, for the pump was called without one.
+// process.nextTick and the microtasks, after a turn. The pump's scope would have them run at its end only, after all the
+// turns of a call, so they are asked for by the function that the runtime itself calls at such an end; what they throw
+// leaves the pump. Where a runtime does not show that function, there is no scope around the pump, and opening and
+// closing one here is the documented way.
 void Host::Drain() {
   napi_callback_scope scope;
-  if (napi_open_callback_scope(env_, nullptr, async_, &scope) == napi_ok)
+  if (tick_ != nullptr) {
+    napi_value receiver, tick;
+    napi_get_reference_value(env_, environment_->host_receiver, &receiver);
+    napi_get_reference_value(env_, tick_, &tick);
+    if (napi_call_function(env_, receiver, tick, 0, nullptr, nullptr) != napi_ok) return;
+  } else if (napi_open_callback_scope(env_, nullptr, environment_->host_async, &scope) == napi_ok) {
     napi_close_callback_scope(env_, scope);
+  }
   RefreshState();
 }
 
@@ -224,10 +239,9 @@ void Host::OnEnvironmentCleanup(napi_async_cleanup_hook_handle hook, void* data)
   const Symbols* uv = LoadedSymbols();
   host->closing_ = true;
   if (host->environment_ != nullptr) host->environment_->host = nullptr;
-  // The runtime frees its environment, but not what a reference or an async context has allocated for us.
-  napi_async_destroy(host->env_, host->async_);
+  // The runtime frees its environment, but not what a reference has allocated for us.
   napi_delete_reference(host->env_, host->pump_);
-  napi_delete_reference(host->env_, host->receiver_);
+  if (host->tick_ != nullptr) napi_delete_reference(host->env_, host->tick_);
   uv->close(host->idle_, OnClosed);
   uv->close(host->prepare_, OnClosed);
   (void)hook;
@@ -287,7 +301,23 @@ napi_value HostRef(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
+static void DestroyContext(void* data) {
+  auto* environment = static_cast<Environment*>(data);
+  napi_async_destroy(environment->env, environment->host_async);
+  napi_delete_reference(environment->env, environment->host_receiver);
+  environment->host_async = nullptr;
+}
+
 void ExportHost(Environment* environment, napi_value exports) {
+  if (LoadedSymbols() != nullptr) {
+    const napi_env env = environment->env;
+    napi_value receiver, name;
+    napi_create_object(env, &receiver);
+    napi_create_reference(env, receiver, 1, &environment->host_receiver);
+    napi_create_string_utf8(env, "underloop", NAPI_AUTO_LENGTH, &name);
+    napi_async_init(env, receiver, name, &environment->host_async);
+    napi_add_env_cleanup_hook(env, DestroyContext, environment);
+  }
   Export(environment, exports, "hostOpen", HostOpen);
   Export(environment, exports, "hostStart", HostStart);
   Export(environment, exports, "hostStop", HostStop);

@@ -45,9 +45,8 @@ class Host {
 
   Environment* environment_ = nullptr;
   napi_env env_ = nullptr;
+  napi_ref tick_ = nullptr;  // process._tickCallback, where there is one
   napi_ref pump_ = nullptr;
-  napi_ref receiver_ = nullptr;
-  napi_async_context async_ = nullptr;
   void* loop_ = nullptr;
   // uv_prepare_t: its callback is the pump. It also keeps the loop alive while idle_ is stopped.
   void* prepare_ = nullptr;

@@ -1,6 +1,9 @@
 // Handlers are shared by all connections, so they belong to no asynchronous context, whatever it was when they were given.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { READABLE, Reactor, connect, descriptors, listen, nativeKernel } from '../../src/index.js';
 
@@ -59,3 +62,13 @@ test.each(kinds)(
     });
   },
 );
+
+test('with asynchronous hooks on, what the runtime calls back by itself (TLS) ends no context of its caller', async () => {
+  const hook = 'import { AsyncLocalStorage } from "node:async_hooks"; new AsyncLocalStorage().enterWith(1);';
+  const example = fileURLToPath(new URL('../../examples/node/tls.js', import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    `--import=data:text/javascript,${encodeURIComponent(hook)}`,
+    example,
+  ]);
+  expect(stdout).toContain('HELLO');
+});

@@ -94,7 +94,8 @@ describe('a held replay', () => {
     await walk.next();
     await walk.go({ do: 'break', condition: { kind: 'closed' } });
     const first = await walk.held({ do: 'continue' });
-    expect(first).toMatchObject({ reason: 'breakpoint', next: [{ kind: 'closed' }] });
+    expect(first.reason).toBe('breakpoint');
+    expect(first.next[0]).toMatchObject({ kind: 'closed' }); // others may stand behind it
     await walk.held({ do: 'back', count: 5 });
     expect(stateOf(await walk.held({ do: 'continue' }))).toEqual(stateOf(first));
     await walk.go({ do: 'unbreak' });

@@ -1,6 +1,6 @@
 // underloop doctor SCRIPT: real mistakes of a program's event loop, with descriptor, handler and remedy.
 
-import { closeSync, existsSync, openSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeFileSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { argumentError } from '../errors.js';
 import {
@@ -15,6 +15,7 @@ import {
 } from '../doctor/index.js';
 import { MAGIC } from '../trace/format.js';
 import { EXIT, interruptible } from './exit.js';
+import { checkFile } from './files.js';
 import { duration } from './parse.js';
 
 const BLOCKED_MS_MIN = 1;
@@ -88,7 +89,7 @@ async function runScript(script: string, args: readonly string[], flags: Flags):
 }
 
 async function run(script: string, args: string[], flags: Flags): Promise<void> {
-  if (!existsSync(script)) throw argumentError('SCRIPT', 'a program or a trace that is there', script);
+  checkFile('SCRIPT', 'a program or a trace that is there', script);
   if (!isTrace(script)) await runScript(script, args, flags);
   else if (args.length > 0) throw argumentError('args', 'none, for a trace takes no arguments', args);
   else runTrace(script, flags);

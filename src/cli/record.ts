@@ -1,12 +1,12 @@
 // underloop record SCRIPT: runs a program as it is, and keeps everything that came into it.
 
-import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { argumentError } from '../errors.js';
 import { record } from '../replay/run.js';
 import { recordLines } from '../replay/say.js';
 import { EXIT, interruptible } from './exit.js';
+import { checkFile, isSameFile } from './files.js';
 import { bytes } from './parse.js';
 import { packageVersion } from './version.js';
 
@@ -34,9 +34,13 @@ function passedOn(): AbortSignal {
 }
 
 async function run(script: string, args: string[], flags: Flags): Promise<void> {
-  if (!existsSync(script)) throw argumentError('SCRIPT', 'a file that is there', script);
+  checkFile('SCRIPT', 'a file that is there', script);
   if (flags.bytesMax < BYTES_MIN) throw argumentError('--bytes-max', 'at least 1M', flags.bytesMax);
   const file = flags.output ?? `${path.parse(script).name}.rec`;
+  if (isSameFile(script, file)) {
+    const other = 'another file than SCRIPT, which it would overwrite (underloop replay runs a recording)';
+    throw argumentError('--output', other, file);
+  }
   const signal = interruptible();
   const recorded = await record({
     script: path.resolve(script),

@@ -1,8 +1,7 @@
 // underloop replay FILE: runs a recorded program again, without a kernel, and says whether it does the same.
 
-import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { argumentError } from '../errors.js';
+import type { Verdict } from '../replay/protocol.js';
 import { replay, type Replayed } from '../replay/run.js';
 import { ReplaySession } from '../replay/session.js';
 import { circumstanceLines, verdictLines, versionLines } from '../replay/say.js';
@@ -10,6 +9,7 @@ import { COMMAND_HELP } from '../step/commands.js';
 import { stepSession } from '../step/plain.js';
 import { stepOnScreen } from '../step/screen/index.js';
 import { EXIT, interruptible } from './exit.js';
+import { checkFile } from './files.js';
 import { whole } from './parse.js';
 
 interface Flags {
@@ -57,9 +57,10 @@ function conclude(replayed: Replayed, json: boolean): number {
       process.stderr.write(`underloop: ${verdict.code}: ${verdict.message}\n`);
     else print(verdictLines(verdict));
   }
-  const isSame = verdict !== null && verdict.type !== 'differs' && verdict.type !== 'damaged';
-  return isSame ? EXIT.ok : EXIT.failed;
+  return verdict === null || isFailure(verdict) ? EXIT.failed : EXIT.ok;
 }
+
+const isFailure = ({ type }: Verdict): boolean => type === 'differs' || type === 'damaged';
 
 const onTerminal = (): boolean =>
   process.stdin.isTTY && process.stdout.isTTY && process.env['TERM'] !== 'dumb';
@@ -88,15 +89,14 @@ async function step(
   }
   process.exitCode = signal.aborted
     ? EXIT.interrupted
-    : session.verdict?.type === 'differs'
+    : session.verdict !== null && isFailure(session.verdict)
       ? EXIT.failed
       : EXIT.ok;
 }
 
 async function run(file: string, script: string | undefined, flags: Flags): Promise<void> {
-  if (!existsSync(file)) throw argumentError('FILE', 'a recording that is there', file);
-  if (script !== undefined && !existsSync(script))
-    throw argumentError('SCRIPT', 'a file that is there', script);
+  checkFile('FILE', 'a recording that is there', file);
+  if (script !== undefined) checkFile('SCRIPT', 'a file that is there', script);
   const signal = interruptible();
   const json = flags.json === true;
   const toTheEnd = flags.run === true || flags.to !== undefined || flags.quiet === true || json;

@@ -1,6 +1,5 @@
 // underloop step SCRIPT: a program's event loop, held between two readiness events.
 
-import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { argumentError } from '../errors.js';
 import { COMMAND_HELP } from '../step/commands.js';
@@ -9,6 +8,7 @@ import { stepPlainly, type Ending } from '../step/plain.js';
 import { describeScenario, runScenario, scenarioNames } from '../step/scenarios/index.js';
 import { stepOnScreen, type Evidence } from '../step/screen/index.js';
 import { EXIT, interruptible } from './exit.js';
+import { checkFile } from './files.js';
 import { whole } from './parse.js';
 
 interface Flags {
@@ -35,7 +35,7 @@ async function stepScript(
   flags: Flags,
   signal: AbortSignal,
 ): Promise<Ending> {
-  if (!existsSync(script)) throw argumentError('SCRIPT', 'a file that is there', script);
+  checkFile('SCRIPT', 'a file that is there', script);
   // The program's node:net on the reactor, so that it can be held.
   const imports = flags.register === true ? [new URL('../node/register.js', import.meta.url).href] : [];
   const plainly =

@@ -9,6 +9,9 @@ export const HEADER_BYTES = 20;
 /** What a reader takes as facts at most: arguments and environment of a process have 128 KiB each for one text. */
 export const FACTS_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Of the file: what was read and the environment may be secrets, so it is for its owner alone. */
+export const FILE_MODE = 0o600;
+
 /** 'ULRB', little-endian as everything here. */
 export const BLOCK_MAGIC = 0x42524c55;
 /** Magic, sequence, bytes of entries, events, the number of the event before the first (a double). */

@@ -7,7 +7,7 @@ import type { Observer } from '../reactor/observer.js';
 import { both, setHost, setInstrument } from '../reactor/instrument.js';
 import type { ReactorOptions } from '../reactor/options.js';
 import { tapeDescriptors } from './descriptors.js';
-import { OP, type Facts } from './format.js';
+import { FILE_MODE, OP, type Facts } from './format.js';
 import { hashOf, loadedModules } from './modules.js';
 import { REPORT_FD, type Order, type RecordSummary } from './protocol.js';
 import { keepNativeKernel, replaceNativeKernel } from './raw-kernel.js';
@@ -20,9 +20,6 @@ import { Reactors } from './taped-observer.js';
 import { Uncovered } from './uncovered.js';
 
 const { openSync, writeSync, closeSync } = fs;
-
-/** Its environment may hold secrets. */
-const MODE = 0o600;
 
 /** A reactor on a ring has completions in memory that it shares with the kernel, past every call. */
 export function refuseRing(options: ReactorOptions): void {
@@ -62,7 +59,7 @@ function facts(imports: readonly string[], version: string, bufferBytes: number)
 
 export function startRecording({ file, bytesMax, imports, version }: Extract<Order, { do: 'record' }>): void {
   const native = keepNativeKernel();
-  const fd = openSync(file, 'w', MODE);
+  const fd = openSync(file, 'w', FILE_MODE);
   const uncovered: { kind: string; where: string }[] = [];
   const known = new Set<string>();
   let ended: string | null = null;

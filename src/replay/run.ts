@@ -1,13 +1,13 @@
 // The command's side: starts the program to be recorded or replayed, and hears what it reports.
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, fstatSync, openSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { argumentError } from '../errors.js';
 import { LineReader } from '../step/protocol.js';
 import { Blocks, extentOf, type Extent } from './blocks.js';
-import type { Facts } from './format.js';
+import { FILE_MODE, type Facts } from './format.js';
 import {
   ENVIRONMENT,
   REPORT_FD,
@@ -48,6 +48,7 @@ export interface Recorded {
 export async function record(run: RecordRun): Promise<Recorded> {
   const { file, bytesMax, imports, version, signal } = run;
   const order: Order = { do: 'record', file: path.resolve(file), bytesMax, imports, version };
+  makeFile(order.file);
   const child = spawn(process.execPath, [...nodeArguments(imports), run.script, ...run.args], {
     stdio: run.onOutput === undefined ? [...OURS, 'pipe', 'pipe'] : [...HEARD, 'pipe', 'pipe'],
     env: { ...process.env, [ENVIRONMENT]: JSON.stringify(order) },
@@ -63,6 +64,16 @@ export async function record(run: RecordRun): Promise<Recorded> {
   const ending = await ended(child);
   signal?.removeEventListener('abort', interrupt);
   return { ...ending, summary, extent: extentOf(order.file) };
+}
+
+/** Before the program starts, which writes it: what cannot be written is told here. One that was there may be open to all. */
+function makeFile(file: string): void {
+  const fd = openSync(file, 'w', FILE_MODE);
+  try {
+    if (fstatSync(fd).isFile()) fchmodSync(fd, FILE_MODE);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 export interface ReplayRun {

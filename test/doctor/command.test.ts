@@ -21,6 +21,7 @@ describe('usage', () => {
 
   test.each([
     [['doctor', 'not-there.js'], 'SCRIPT must be'],
+    [['doctor', tmpdir()], 'SCRIPT must be'],
     [['doctor', '--for', 'long', 'x.js'], 'Write a duration'],
     [['doctor', '--blocked', '0', programPath('clean/sliced-work.js')], 'at least 1ms'],
     [['doctor'], 'script'],

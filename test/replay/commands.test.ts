@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -79,13 +80,45 @@ test('a program that fails, and one that differs, end with 1; mistakes with 2', 
     status: 1,
     errors: expect.stringContaining('the recording is damaged at byte'),
   });
+  const late = fresh('.rec');
+  const whole = await underloop('record', '-o', late, program('echo.js'), '2');
+  expect(whole.status).toBe(0);
+  const end = statSync(late).size;
+  writeFileSync(late, readFileSync(late).fill(0, end - 20, end - 10));
+  expect(await underloop('replay', '--do', 'c', late)).toMatchObject({
+    status: 1,
+    output: expect.stringContaining('ERR_RECORDING_CORRUPT'),
+  });
   for (const wrong of [
     ['record'],
     ['record', 'none.js'],
+    ['record', tmpdir()],
     ['replay'],
     ['replay', 'none.rec'],
+    ['replay', tmpdir()],
+    ['replay', file, tmpdir()],
     ['replay', '--to', 'x', file],
   ]) {
     expect((await underloop(...wrong)).status, wrong.join(' ')).toBe(2);
   }
+});
+
+test('a recording is never written over its program, and is for its owner alone wherever it is written', async () => {
+  const script = fresh('.mjs');
+  writeFileSync(script, 'console.log(1);\n');
+  const refused = await underloop('record', '-o', script, script);
+  expect(refused).toMatchObject({ status: 2, errors: expect.stringContaining('underloop replay') });
+  expect(readFileSync(script, 'utf8')).toBe('console.log(1);\n');
+
+  const file = fresh('.rec');
+  writeFileSync(file, 'of another program', { mode: 0o644 });
+  expect((await underloop('record', '-o', file, script)).status).toBe(0);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+
+  const nowhere = await underloop('record', '-o', `${file}/none.rec`, script);
+  expect(nowhere).toEqual({
+    status: 1,
+    output: '',
+    errors: expect.stringMatching(/^underloop: ENOTDIR: .*none\.rec'\n$/),
+  });
 });

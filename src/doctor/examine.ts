@@ -59,6 +59,7 @@ export function examine(
   let lost = 0;
   let answered = false;
   let stuck: { message: StuckMessage; atMs: number } | null = null;
+  let judged = false;
   let stopped = false;
 
   return new Promise((resolve, reject) => {
@@ -90,9 +91,9 @@ export function examine(
     };
     /** It has not answered, and will not: what it is in is known from its other thread. */
     const judgeStuck = (pid: number | null): void => {
-      if (answered || stuck === null || performance.now() - stuck.atMs > STUCK_MS_MAX) return;
+      if (answered || judged || stuck === null || performance.now() - stuck.atMs > STUCK_MS_MAX) return;
       for (const finding of neverReturned(stuck.message, pid, findings.size + 1)) add(finding);
-      stuck = null;
+      judged = true;
     };
     const terminate = (): void => {
       judgeStuck(child.pid ?? null);

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { READABLE } from '../poller/poller.js';
 import { SourceFinder } from '../step/source.js';
+import { stackLines } from '../step/stack-lines.js';
 import type { FoundHandler, HandlerHint, Place } from './finding.js';
 
 /** The folder of this package's own modules. */
@@ -10,13 +11,12 @@ const OWN = new URL('..', import.meta.url).href;
 
 const FRAME = /^\s*at (?:(?:async )?(.*?) \()?(file:\/\/[^)]*|\/[^)]*):(\d+):\d+\)?$/;
 
+/** The program's own line is among them, above those of this package. */
+const FRAMES_MAX = 16;
+
 /** The innermost call of the program's own: the line that called into this package. */
 export function callerPlace(): Place | null {
-  const { stackTraceLimit } = Error;
-  Reflect.set(Error, 'stackTraceLimit', 16);
-  const { stack = '' } = new Error();
-  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
-  for (const line of stack.split('\n').slice(1)) {
+  for (const line of stackLines(FRAMES_MAX, callerPlace)) {
     const match = FRAME.exec(line);
     if (match === null) continue;
     const [, name, where, number] = match as unknown as [string, string | undefined, string, string];

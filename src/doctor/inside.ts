@@ -120,7 +120,21 @@ class Inside {
     this.socket.on('error', () => undefined).unref();
     setInterval(() => this.tick(), TICK_MS * 2).unref();
     process.on('exit', () => this.finish());
+    this.finishBeforeSignals();
     this.tell({ type: 'hello' });
+  }
+
+  /** The interrupt key reaches the program at the same time as the doctor, and would end it before it has told what it knows. */
+  private finishBeforeSignals(): void {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      const listener = (): void => {
+        if (process.listenerCount(name) > 1) return; // the program's own decides
+        this.finish();
+        process.removeListener(name, listener);
+        process.kill(process.pid, name);
+      };
+      process.on(name, listener);
+    }
   }
 
   private common(patient: () => Patient | null) {

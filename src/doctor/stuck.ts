@@ -62,11 +62,11 @@ export class StuckWatch {
     this.words[TRANSFERS]++;
   }
 
-  private idOf({ kind, name }: Taker, loop: string, poller: string): number {
+  private idOf({ kind, name }: Pick<Taker, 'kind' | 'name'>, loop: string, poller: string): number {
     const key = `${loop} ${kind} ${name}`;
     let id = this.ids.get(key);
     if (id === undefined) {
-      if (this.ids.size >= NAMES_MAX) return NAMES_MAX;
+      if (this.ids.size >= NAMES_MAX && name !== '') return this.idOf({ kind, name: '' }, loop, poller);
       id = this.ids.size + 1;
       this.ids.set(key, id);
       const told: StuckName = { id, kind, name, loop, poller };

@@ -4,6 +4,7 @@
 
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { stackLines } from '../step/stack-lines.js';
 
 const require = createRequire(import.meta.url);
 
@@ -153,12 +154,7 @@ interface Frames {
 const FRAMES_MAX = 60;
 
 function look(from: AnyFunction): Frames {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = FRAMES_MAX;
-  const holder = { stack: '' };
-  Error.captureStackTrace(holder, from);
-  Error.stackTraceLimit = stackTraceLimit;
-  const places = holder.stack.split('\n').slice(1).map(placeOf);
+  const places = stackLines(FRAMES_MAX, from).map(placeOf);
   const others = places.filter((place) => place !== '' && !place.startsWith('node:'));
   // Where none of the program's is on the stack, this package asks for it on the program's behalf: a pool that starts a worker.
   const own = others.find((place) => !isOurs(place)) ?? others.at(0);

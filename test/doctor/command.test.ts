@@ -94,7 +94,28 @@ describe.runIf(process.platform === 'linux')('a run', { timeout: TEST_TIMEOUT_MS
     const run = new CommandRun(['doctor', '--for', '1500ms', '--quiet', programPath('children/blocked.js')]);
     const { code } = await run.outcome;
     expect(code).toBe(1);
-    expect(run.stderr).toContain('blocked-handler');
+    expect(run.stderr).toMatch(/^doctor: 1 finding\n\nerror blocked-handler/); // and not once more until it is killed
     expect(await leftAfter(run, 5000)).toEqual({ processes: [], sockets: [] });
+  });
+
+  test('the interrupt of a terminal, which the program gets as well, does not end it before it has told what it knows', async () => {
+    const file = join(folder, 'group.json');
+    const run = new CommandRun(['doctor', '--json', file, programPath('children/endless.js')]);
+    await run.until(() => run.stdout.includes('left behind'), 'the program to be at it');
+    run.interrupt();
+    expect((await run.outcome).code).toBe(130);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({
+      answered: true,
+      findings: [{ class: 'edge-not-drained' }],
+    });
+  });
+
+  test('a program whose stacks have a form of their own runs as it would', async () => {
+    const { code, stdout, stderr } = await runCommand([
+      'doctor',
+      '--quiet',
+      programPath('children/own-stacks.js'),
+    ]);
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'true\n', stderr: '' });
   });
 });

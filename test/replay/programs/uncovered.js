@@ -5,6 +5,8 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Reactor } from '../../../dist/index.js';
 
+// As some libraries do: stacks are no text then.
+Error.prepareStackTrace = (_error, frames) => frames;
 const reactor = new Reactor();
 reactor.post(() => {
   readFileSync(new URL(import.meta.url));

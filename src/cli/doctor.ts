@@ -86,6 +86,7 @@ async function runScript(script: string, args: readonly string[], flags: Flags):
     );
   tell(findings, notes, { loops, lost, stopped, code, signal: ending, answered }, flags);
   if (signal.aborted) process.exitCode = EXIT.interrupted;
+  else if (!stopped && code !== 0) process.exitCode = EXIT.failed; // nobody takes it for well that has examined nothing
 }
 
 async function run(script: string, args: string[], flags: Flags): Promise<void> {
@@ -137,7 +138,7 @@ Examples:
   $ underloop doctor app.trace
 
 The report goes to standard error; what the program prints stays as it is. docs/doctor.md explains each finding.
-Exit status: 0 no finding; 1 findings; 2 a mistake in the arguments; 130 interrupted (what was found is still told).`,
+Exit status: 0 no finding; 1 findings, or the program failed by itself; 2 a mistake in the arguments; 130 interrupted (what was found is still told).`,
     )
     .action(run);
 }

@@ -70,7 +70,7 @@ describe.runIf(process.platform === 'linux')('a run', { timeout: TEST_TIMEOUT_MS
     expect(stderr).toBe(
       'doctor: no finding\n\nThe program made no reactor and no poller: there was nothing to examine.\nThe program ended with status 3.\n',
     );
-    expect(code).toBe(0);
+    expect(code).toBe(1);
   });
 
   test('--for ends a program that would not end, and tells what was suspected', async () => {

@@ -1,6 +1,7 @@
 // starvation: who keeps others late, or never lets the loop sleep, is found; much work in small pieces is not.
 
 import { describe, expect, test } from 'vitest';
+import { LATES_MAX } from '../../src/doctor/rules/starvation.js';
 import { READABLE } from '../../src/index.js';
 import { examined, type Bed } from './fixture.js';
 
@@ -186,4 +187,18 @@ describe('not found', () => {
     turns(bed, 2000);
     expect(bed.findings).toEqual([]);
   });
+});
+
+test('who made others late long ago is not kept', () => {
+  const bed = examined();
+  const { lates } = (bed.diagnosis as unknown as { starvation: { lates: Map<unknown, unknown> } }).starvation;
+  const count = 3 * LATES_MAX;
+  for (let i = 0; i < count; i++) {
+    const once = (): void => bed.take(10);
+    bed.reactor.post(Object.defineProperty(once, 'name', { value: `once ${i}` }));
+    bed.reactor.post(() => undefined);
+    bed.reactor.turn(0);
+    if (i === 10) expect(lates.size).toBe(11);
+  }
+  expect(lates.size).toBeLessThanOrEqual(LATES_MAX);
 });

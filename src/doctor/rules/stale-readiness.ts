@@ -31,7 +31,8 @@ export class StaleReadiness implements Rule {
   private readonly gone = new Map<number, Registration>();
   /** Closed while registered, and the loop has not waited since. */
   private readonly closed = new Set<Registration>();
-  private readonly phantoms = new Map<string, number>();
+  /** Events of those that went. */
+  private readonly phantoms = new WeakMap<Registration, number>();
   private listedMs = -Infinity;
   private nextSlot = 0;
 
@@ -91,9 +92,8 @@ export class StaleReadiness implements Rule {
   stale(slot: number, generation: number): void {
     const registration = this.gone.get(slot);
     if (registration?.generation !== generation || registration.goneAtWait >= this.scene.waits) return;
-    const key = `${slot}/${generation}`;
-    const events = (this.phantoms.get(key) ?? 0) + 1;
-    this.phantoms.set(key, events);
+    const events = (this.phantoms.get(registration) ?? 0) + 1;
+    this.phantoms.set(registration, events);
     if (this.scene.poller === 'uring' && events < RING_EVENTS_MIN) return;
     this.report(
       registration,

@@ -33,6 +33,8 @@ const BURST_MS = 100;
 const BURST_ITEMS_MIN = 10;
 /** What was long ago is not added up. */
 const FORGET_MS = 5000;
+/** Each took 5 ms at least, so that there are no more within that time: the others can go. */
+export const LATES_MAX = 1024;
 /** Between two readings of how long the thread waited for a core: a file to be read. */
 const DELAY_EVERY_MS = 20;
 
@@ -162,6 +164,7 @@ export class Starvation implements Rule {
         longestMs: 0,
         busyBeforeMs: culprit.busyMs - Math.min(lateMs, culprit.turnMs + culprit.turnMsBefore),
       };
+      if (this.lates.size >= LATES_MAX) this.forgetOld();
       this.lates.set(culprit, late);
     }
     const newTurn = late.lastTurn !== turn;
@@ -174,6 +177,12 @@ export class Starvation implements Rule {
       if (newTurn) late.turns++;
     }
     this.judge(culprit, late);
+  }
+
+  /** A handler of a connection that has gone would stay, and keep its connection. */
+  private forgetOld(): void {
+    for (const [taker, { lastMs }] of this.lates)
+      if (this.scene.nowMs - lastMs > FORGET_MS) this.lates.delete(taker);
   }
 
   private judge(culprit: Taker, late: Late): void {

@@ -46,12 +46,14 @@ export function tapeDescriptors(tape: AnyTape): void {
     const own = calls[name] as typeof binding.blockingRead;
     const taped: typeof binding.blockingRead = (fd, bytes, start, length, timeoutMs) => {
       if (!tape.live || tape.aside) return own(fd, bytes, start, length, timeoutMs);
-      tape.open(OP.read, length);
+      // Before its entry, which then has the room that it needs: the caller's bytes may be many, and what comes few.
+      const given = tape.replaying ? 0 : own(fd, bytes, start, length, timeoutMs);
+      tape.open(OP.read, Math.max(given, 0));
       tape.putInt(fd);
       tape.putInt(start);
       tape.putInt(length);
       tape.check();
-      const count = tape.result(tape.replaying ? 0 : own(fd, bytes, start, length, timeoutMs));
+      const count = tape.result(given);
       if (count > 0) tape.resultBytes(bytes, start, count);
       tape.close();
       return count;

@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs';
 import {
+  BLOCK_BYTES_MAX,
   BLOCK_HEADER_BYTES,
   BLOCK_MAGIC,
   CHECKSUM_BYTES,
@@ -19,6 +20,8 @@ import { ENTRY_BYTES_MAX, Tape } from './tape.js';
 const BLOCK_BYTES = 512 * 1024;
 /** A batch of datagrams is larger than that: 64 of the largest. Such an entry gets a block of its own. */
 const ROOM_MIN = BLOCK_BYTES - BLOCK_HEADER_BYTES - CHECKSUM_BYTES - ENTRY_BYTES_MAX;
+/** What a call may have read beside that, for a reader to take the block. */
+const ROOM_MAX = BLOCK_BYTES_MAX - ENTRY_BYTES_MAX;
 /** What the program did is in the file after this time at most, while it is busy; before each long wait at once. */
 const FLUSH_MS = 250;
 const LONG_WAIT_MS = 10;
@@ -53,8 +56,8 @@ export function encodeHeader(facts: Facts): Uint8Array {
 export interface RecordOptions {
   /** The recording ends, and the program goes on, before it would be larger than this. */
   readonly bytesMax: number;
-  /** Called when that has happened, or when the store has failed. */
-  readonly onEnd?: (why: 'limit' | Error) => void;
+  /** Called when that has happened, when one call has read more than a block takes, or when the store has failed. */
+  readonly onEnd?: (why: 'limit' | 'entry' | Error) => void;
 }
 
 export class RecordTape extends Tape {
@@ -107,6 +110,7 @@ export class RecordTape extends Tape {
     return value;
   }
   resultBytes(bytes: Uint8Array, start: number, count: number): void {
+    if (!this.live) return; // it has ended with this entry, for which there may be no room
     this.bytes.set(bytes.subarray(start, start + count), this.at);
     this.at += count;
   }
@@ -174,9 +178,9 @@ export class RecordTape extends Tape {
   }
 
   /** Nothing is recorded from here on. */
-  private end(why: 'limit' | Error): void {
+  private end(why: 'limit' | 'entry' | Error): void {
     this.live = false;
-    if (why === 'limit') {
+    if (typeof why === 'string') {
       this.bytes[this.at++] = OP.limit;
       this.events++;
       this.flush();
@@ -187,7 +191,8 @@ export class RecordTape extends Tape {
 
   private makeRoom(room: number): void {
     this.flush();
-    if (room <= this.room) return;
+    if (room > ROOM_MAX && this.live) this.end('entry');
+    if (room <= this.room || !this.live) return;
     this.room = room;
     this.bytes = new Uint8Array(BLOCK_HEADER_BYTES + room + ENTRY_BYTES_MAX + CHECKSUM_BYTES);
     this.view = new DataView(this.bytes.buffer);

@@ -7,7 +7,7 @@ import type { Observer } from '../reactor/observer.js';
 import { both, setHost, setInstrument } from '../reactor/instrument.js';
 import type { ReactorOptions } from '../reactor/options.js';
 import { tapeDescriptors } from './descriptors.js';
-import { FILE_MODE, OP, type Facts } from './format.js';
+import { BLOCK_BYTES_MAX, FILE_MODE, OP, type Facts } from './format.js';
 import { hashOf, loadedModules } from './modules.js';
 import { REPORT_FD, type Order, type RecordSummary } from './protocol.js';
 import { keepNativeKernel, replaceNativeKernel } from './raw-kernel.js';
@@ -66,7 +66,9 @@ export function startRecording({ file, bytesMax, imports, version }: Extract<Ord
   const tape = new RecordTape(facts(imports, version, native.buffer.length), fileStore(fd), {
     bytesMax,
     onEnd: (why) => {
-      ended = why === 'limit' ? `its bound of ${bytesMax} bytes was reached` : why.message;
+      if (why === 'limit') ended = `its bound of ${bytesMax} bytes was reached`;
+      else if (why === 'entry') ended = `one call read more than a recording takes, ${BLOCK_BYTES_MAX} bytes`;
+      else ended = why.message;
     },
   });
   const reactors = new Reactors(tape);

@@ -159,6 +159,9 @@ export async function replay(run: ReplayRun): Promise<Replayed> {
   return { facts, verdict, circumstances, ...ending };
 }
 
+/** What the program has left behind may hold its output open: it is none of ours to wait for. */
+const LINGER_MS = 1000;
+
 const OURS = ['inherit', 'inherit', 'inherit'] as const;
 const HEARD = ['ignore', 'pipe', 'pipe'] as const;
 
@@ -182,6 +185,15 @@ function hearReport(child: ChildProcess, hear: (message: Report) => void): void 
 function ended(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve({ code, signal }));
+    let lingering: NodeJS.Timeout | undefined;
+    child.once('exit', () => {
+      lingering = setTimeout(() => {
+        for (const stream of child.stdio) stream?.destroy();
+      }, LINGER_MS);
+    });
+    child.once('close', (code, signal) => {
+      clearTimeout(lingering);
+      resolve({ code, signal });
+    });
   });
 }

@@ -162,6 +162,50 @@ test('a module that was changed since is named, and the replay goes on', async (
   expect(circumstances?.changed).toEqual([script]);
 });
 
+test('a large buffer costs what is read into it; one read beyond a block ends the recording, and not the program', async () => {
+  const script = fresh('.mjs');
+  const dist = new URL('../../dist/index.js', import.meta.url).href;
+  writeFileSync(
+    script,
+    `import { openSync } from 'node:fs';
+import { descriptors } from '${dist}';
+const bytes = new Uint8Array(90 * 2 ** 20);
+const [readEnd, writeEnd] = descriptors.pipe();
+descriptors.write(writeEnd, new Uint8Array(3));
+console.log(descriptors.read(readEnd, bytes));
+console.log(descriptors.read(openSync('/dev/zero', 'r'), bytes));
+`,
+  );
+  const { file, recorded, output } = await take(script);
+  expect(output).toBe(`3\n${90 * 2 ** 20}\n`);
+  expect(recorded).toMatchObject({
+    code: 0,
+    extent: { events: 4 },
+    summary: { ended: expect.stringMatching(/^one call read more/) },
+  });
+  const replayed = await again(file);
+  expect(replayed.output).toBe('3\n');
+  expect(replayed.verdict).toMatchObject({ type: 'over', why: 'limit', events: 3 });
+});
+
+test('a replay does not wait for what its program leaves behind with its output open', async () => {
+  const script = fresh('.mjs');
+  writeFileSync(
+    script,
+    `import { spawn } from 'node:child_process';
+const left = spawn('sleep', ['30'], { stdio: 'inherit', detached: true });
+left.unref();
+console.log(left.pid);
+`,
+  );
+  const { file, output } = await take(script);
+  const replayed = await again(file);
+  const pids = [output, replayed.output].map(Number);
+  // Whoever had waited for them would find none.
+  for (const pid of pids) expect(process.kill(pid, 'SIGKILL')).toBe(true);
+  expect(sameAs(replayed.verdict)).toBe('same');
+});
+
 test('--to stops at an event: the state there is the same each time, and another one event later', async () => {
   const { file } = await take(program('echo.js'), ['2']);
   const at = async (to: number): Promise<{ events: number; stateHash: string }> => {

@@ -91,6 +91,8 @@ async function runScript(script: string, args: readonly string[], flags: Flags):
 
 async function run(script: string, args: string[], flags: Flags): Promise<void> {
   checkFile('SCRIPT', 'a program or a trace that is there', script);
+  // Now, and not when the findings of a long examination would be lost.
+  if (flags.json !== undefined && flags.json !== '-') closeSync(openSync(flags.json, 'a'));
   if (!isTrace(script)) await runScript(script, args, flags);
   else if (args.length > 0) throw argumentError('args', 'none, for a trace takes no arguments', args);
   else runTrace(script, flags);

@@ -1,6 +1,7 @@
 // underloop replay FILE: runs a recorded program again, without a kernel, and says whether it does the same.
 
 import { Command } from 'commander';
+import { argumentError } from '../errors.js';
 import type { Verdict } from '../replay/protocol.js';
 import { replay, type Replayed } from '../replay/run.js';
 import { ReplaySession } from '../replay/session.js';
@@ -102,6 +103,8 @@ async function run(file: string, script: string | undefined, flags: Flags): Prom
   const toTheEnd = flags.run === true || flags.to !== undefined || flags.quiet === true || json;
   const stepping =
     flags.step === true || flags.plain === true || flags.do !== undefined || flags.from !== undefined;
+  if (stepping && flags.to !== undefined)
+    throw argumentError('--to', 'given alone; item by item, --from or goto EVENT goes there', flags.to);
   if (stepping || (!toTheEnd && onTerminal())) {
     await step(file, script, flags, signal);
     return;

@@ -49,7 +49,7 @@ class Inside {
     (finding) => this.tell({ type: 'found', finding }),
   );
   private readonly socket = new Socket({ fd: CONTROL_FD, readable: true, writable: true });
-  private unsent = '';
+  private unsent = Buffer.alloc(0);
   private loops = 0;
   private reactors = 0;
   /** For what is told when its reactor has gone. */
@@ -186,16 +186,15 @@ class Inside {
   }
 
   private tell(message: DoctorMessage): void {
-    this.unsent += `${JSON.stringify(message)}\n`;
+    this.unsent = Buffer.concat([this.unsent, Buffer.from(`${JSON.stringify(message)}\n`)]);
     this.flush();
   }
 
   /** At once and synchronously: the program may end, or be blocked, at any moment. */
   private flush(): void {
-    while (this.unsent !== '') {
-      const bytes = Buffer.from(this.unsent);
+    while (this.unsent.length > 0) {
       try {
-        this.unsent = bytes.subarray(write(CONTROL_FD, bytes)).toString();
+        this.unsent = this.unsent.subarray(write(CONTROL_FD, this.unsent));
       } catch {
         return; // EAGAIN: at the next tick; EPIPE: nobody listens any more
       }

@@ -110,6 +110,18 @@ describe.runIf(process.platform === 'linux')('a run', { timeout: TEST_TIMEOUT_MS
     });
   });
 
+  test('a report that cannot be written is told before the program begins', async () => {
+    const file = join(folder, 'none', 'findings.json');
+    const { code, stdout, stderr } = await runCommand([
+      'doctor',
+      '--json',
+      file,
+      programPath('children/own-stacks.js'),
+    ]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('findings.json');
+  });
+
   test('a program whose stacks have a form of their own runs as it would', async () => {
     const { code, stdout, stderr } = await runCommand([
       'doctor',

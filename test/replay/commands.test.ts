@@ -98,6 +98,7 @@ test('a program that fails, and one that differs, end with 1; mistakes with 2', 
     ['replay', tmpdir()],
     ['replay', file, tmpdir()],
     ['replay', '--to', 'x', file],
+    ['replay', '--to', '3', '--do', 's', file],
   ]) {
     expect((await underloop(...wrong)).status, wrong.join(' ')).toBe(2);
   }

@@ -16,7 +16,6 @@ function size(bytes: number): string {
 }
 
 function uncoveredLines(list: Circumstances['uncovered']): string[] {
-  if (list.length === 0) return ['covered: everything that came in is in the recording'];
   return [
     'not covered: this came in past the recording, and a replay may differ where it matters',
     ...list.map(({ kind, where }) => `  ${kind}, first asked for at ${where}`),
@@ -32,7 +31,11 @@ export function recordLines({ summary, extent, signal, code }: Recorded, file: s
   if (summary === null)
     return [...lines, 'it reported nothing at its end: the recording goes as far as it was written'];
   if (summary.ended !== null) lines.push(`the recording ended before the program: ${summary.ended}`);
-  return [...lines, ...uncoveredLines(summary.uncovered)];
+  if (summary.uncovered.length > 0) return [...lines, ...uncoveredLines(summary.uncovered)];
+  return [
+    ...lines,
+    `covered: everything that came in ${summary.ended === null ? '' : 'until then '}is in the recording`,
+  ];
 }
 
 /** What `underloop replay` says of the circumstances: only what matters. */

@@ -4,6 +4,7 @@ import { copyFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSy
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { recordLines } from '../../src/replay/say.js';
 import { again, fresh, program, take } from './fixture.js';
 
 const sameAs = (verdict: object | null): string => (verdict as { type: string } | null)?.type ?? 'none';
@@ -144,6 +145,9 @@ test.each([
 test('at its bound of bytes the recording ends, and the program does not', async () => {
   const { file, recorded, output } = await take(program('echo.js'), ['24'], { bytesMax: 2 ** 20 });
   expect(recorded).toMatchObject({ code: 0, summary: { ended: 'its bound of 1048576 bytes was reached' } });
+  expect(recordLines(recorded, file).at(-1)).toBe(
+    'covered: everything that came in until then is in the recording',
+  );
   expect(statSync(file).size).toBeLessThanOrEqual(2 ** 20);
   expect(output).toMatch(/end\n$/);
   expect((await again(file)).verdict).toMatchObject({ type: 'over', why: 'limit' });

@@ -23,10 +23,15 @@ export const EXCLUDED_FROM_ADDRESS = [
   ['test/cli/{compare,crossover}.test.ts', 'measure memory and times in processes under load'],
   ['test/html/**', 'starts a browser, a foreign program'],
   ['test/ps/**', 'starts nginx, python3 and strace, foreign programs'],
+  ['test/doctor/**', 'tells by time what blocked a thread, and starts programs of others (taskset, timeout)'],
   // Those could run, but take half of the time, of which .ci/run has little, and would add next to nothing.
   [
     'test/cli/{interrupted,killed,usage}.test.ts',
     'the servers are those of test/models; a killed one reports nothing',
+  ],
+  [
+    'test/replay/**',
+    'a replay calls no native code, and what is recorded is called by the tests of test/net and test/host',
   ],
   ['test/{ci,compare,crossover,faults,mutants,workload}/**', 'run no native code'],
   [

@@ -41,7 +41,7 @@ test('there is a map for each amount of work, its axes in order, and each cell s
     { x: '1', y: '0 ms', winner: 'no difference', margin: null, note: 'leave some unserved: pool' },
   ]);
   expect(some!.cells).toEqual([
-    { x: '1', y: '0 ms', winner: 'threads+pool', margin: 3, note: 'by p99 latency' },
+    { x: '1', y: '0 ms', winner: 'pool+threads', margin: 3, note: 'by p99 latency' },
     { x: '64', y: '0 ms', winner: null, margin: null, note: '' },
   ]);
 });

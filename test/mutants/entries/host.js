@@ -61,7 +61,7 @@ export const mutants = [
     name: 'neighbours-timer-not-counted',
     problem: 'two reactors in one thread',
     source: 'src/reactor/host.ts',
-    from: 'if (!this.held.has(reactor)) timeoutMs = Math.min(timeoutMs, reactor.nextDelayMs);',
+    from: 'if (!this.held.has(reactor)) delayMs = Math.min(delayMs, reactor.nextDelayMs);',
     to: '',
     fails: {
       'host/reactors.test.ts': [

@@ -26,8 +26,8 @@ export const mutants = [
     name: 'select-invalid-fails-the-wait',
     problem: 'closed fd still in the set through a dup',
     source: 'native/poller_select.cc',
-    from: 'if (errno == EBADF) return ReportInvalid(events, capacity);',
-    to: '',
+    from: 'if (errno != EBADF) return -errno;',
+    to: 'return -errno;',
     fails: { [hardProblems]: ['select > closed fd still in the set through a dup'] },
   },
   {
@@ -164,8 +164,8 @@ export const mutants = [
     name: 'select-deadline-begins-anew',
     problem: 'EINTR with the deadline recomputed',
     source: 'native/poller_select.cc',
-    from: 'const double left_ms = deadline.RemainingMs();',
-    to: 'const double left_ms = timeout_ms;',
+    from: 'const double left_ms = asked ? 0 : deadline.RemainingMs();',
+    to: 'const double left_ms = asked ? 0 : timeout_ms;',
     fails: { [time]: ['select > EINTR with the deadline recomputed'] },
   },
   {

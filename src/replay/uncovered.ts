@@ -149,9 +149,12 @@ interface Frames {
   readonly program: string | null;
   /** Who called the function that was replaced. */
   readonly caller: string;
+  /** It was called by another that was replaced (Node 24: readFileSync calls openSync), which has been looked at. */
+  readonly nested: boolean;
 }
 
 const FRAMES_MAX = 60;
+const thisPath = fileURLToPath(import.meta.url);
 
 function look(from: AnyFunction): Frames {
   const places = stackLines(FRAMES_MAX, from).map(placeOf);
@@ -161,6 +164,7 @@ function look(from: AnyFunction): Frames {
   return {
     program: own === undefined ? null : shown(own),
     caller: places.find((place) => place !== '') ?? '',
+    nested: others.some((place) => place.startsWith(import.meta.url) || place.startsWith(thisPath)),
   };
 }
 
@@ -244,8 +248,8 @@ export class Uncovered {
 
   private seen(kind: string, name: string, from: AnyFunction): void {
     if (this.ours()) return;
-    const { program, caller } = look(from);
-    if (program === null || NOT_INPUTS.some((place) => caller.startsWith(place))) return;
+    const { program, caller, nested } = look(from);
+    if (program === null || nested || NOT_INPUTS.some((place) => caller.startsWith(place))) return;
     this.found(kind, `${program} (${name})`);
   }
 

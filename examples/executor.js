@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-// A computation that blocks: in the reactor's own thread its timer stands still, in an executor (--executor) it ticks on.
+// A computation that takes long: in an executor the reactor's timer ticks on; in its own thread (--blocking) it stands still.
 
 import { pbkdf2Sync } from 'node:crypto';
 import { run, sleep } from './lib/async.js'; // in a program of yours: from 'underloop/async'
 import { Reactor } from './lib/underloop.js'; // in a program of yours: from 'underloop'
 
-const inExecutor = process.argv.includes('--executor');
+const blocking = process.argv.includes('--blocking');
 const work = ['secret', 'salt', 500_000, 32, 'sha256'];
 const reactor = new Reactor();
 
@@ -17,8 +17,8 @@ await run(reactor, async () => {
   })();
   await sleep(reactor, 20);
   const before = ticks;
-  if (inExecutor) await reactor.runInExecutor('node:crypto', 'pbkdf2Sync', ...work);
-  else pbkdf2Sync(...work);
+  if (blocking) pbkdf2Sync(...work);
+  else await reactor.runInExecutor('node:crypto', 'pbkdf2Sync', ...work);
   const meanwhile = ticks - before;
   done = true;
   await ticking;

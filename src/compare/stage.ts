@@ -7,10 +7,16 @@ import type { Usage } from '../workload/process.js';
 import { serverArguments, servesOnAllCores } from './contestants.js';
 import { LoadProcess } from './load-process.js';
 import { Child, program } from './processes.js';
-import type { CellContext } from './workload.js';
+import { pause, type CellContext } from './workload.js';
 
 /** The server answers between two of its items: a blocked one would be a finding of its own. */
 const ANSWER_TIMEOUT_MS = 10_000;
+
+const SETTLED_LOOK_MS = 50;
+/** A server that accepts nothing more for so long is not going to: sequential, or one at its limit. */
+const ACCEPT_STILL_MS = 500;
+/** A hundred engines that start at once on one core are all done at the end only. */
+const START_STILL_MS = 10_000;
 
 export type ServerCounters = Counters & { usage: Usage };
 
@@ -96,6 +102,27 @@ export class Stage implements AsyncDisposable {
   async counters(): Promise<ServerCounters> {
     this.server.send('counters');
     return (await this.server.next(ANSWER_TIMEOUT_MS)) as ServerCounters;
+  }
+
+  /**
+   * Asks until all of `connected` are accepted, and each of these is served or waits in a queue for somebody to serve it; or
+   * until nothing moves any more. Engines that still start (model `worker`) would be taken for the cost of idle connections.
+   */
+  async settled(connected: number, signal: AbortSignal): Promise<ServerCounters> {
+    let last = await this.counters();
+    let changedMs = performance.now();
+    for (;;) {
+      const stillMs = performance.now() - changedMs;
+      const allAccepted = last.accepted + last.refused >= connected || stillMs > ACCEPT_STILL_MS;
+      const allServed = last.serving + last.queued >= last.connections || stillMs > START_STILL_MS;
+      if (allAccepted && allServed) return last;
+      await pause(SETTLED_LOOK_MS, signal);
+      const now = await this.counters();
+      const moved =
+        now.accepted + now.refused !== last.accepted + last.refused || now.serving !== last.serving;
+      if (moved) changedMs = performance.now();
+      last = now;
+    }
   }
 
   /** Throws, with the reason, when server or upstream have ended: what was measured then is of something else. */

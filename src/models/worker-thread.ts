@@ -6,16 +6,7 @@ import { ETIMEDOUT } from '../kernel/errno.js';
 import { SHUT_WRITE } from '../kernel/kernel.js';
 import { BlockingCalls } from '../workload/blocking-calls.js';
 import { Handler, type Wire, type WorkloadCounters } from '../workload/handler.js';
-
-/** What a thread is started with. */
-export interface WorkerAssignment {
-  /** The accepted socket. It stays the starter's, who closes it when this thread has ended. */
-  readonly fd: number;
-  readonly upstreamPort: number;
-  readonly requestsPerConnection: number;
-  /** Shared: served, errors; see {@link SharedCounters}. */
-  readonly counts: Float64Array;
-}
+import { ERRORS, SERVED, SERVING, type WorkerAssignment } from './worker-numbers.js';
 
 /** What was read, and behind it the room in which its replies are put together. */
 const READ_BYTES = 64 * 1024;
@@ -25,16 +16,16 @@ const buffer = new Uint8Array(2 * READ_BYTES);
 class SharedCounters implements WorkloadCounters {
   constructor(private readonly counts: Float64Array) {}
   get served(): number {
-    return this.counts[0];
+    return this.counts[SERVED];
   }
   set served(count: number) {
-    this.counts[0] = count;
+    this.counts[SERVED] = count;
   }
   get errors(): number {
-    return this.counts[1];
+    return this.counts[ERRORS];
   }
   set errors(count: number) {
-    this.counts[1] = count;
+    this.counts[ERRORS] = count;
   }
 }
 
@@ -80,6 +71,7 @@ function serve({ fd, upstreamPort, requestsPerConnection, counts }: WorkerAssign
   const session = new Handler(ground, calls, options).session(wire);
   const due = (): { atMs: number; callback: () => void } | null => alarm;
 
+  counts[SERVING] = 1;
   while (!wire.closed) {
     const next = due();
     const timeoutMs = next === null ? -1 : Math.max(next.atMs - binding.now(), 0);

@@ -10,7 +10,7 @@ import type { Watch } from '../reactor/watch.js';
 import { listenOn } from './blocking.js';
 import { checkStart } from './checks.js';
 import type { Counters, Model, ModelOptions, RunningModel, Workload } from './model.js';
-import type { WorkerAssignment } from './worker-thread.js';
+import { ERRORS, ROW, SERVED, SERVING, type WorkerAssignment } from './worker-numbers.js';
 
 /** Each is a JavaScript engine of its own: megabytes of memory, tens of milliseconds to start. Beyond: refused. */
 export const WORKERS_MAX = 256;
@@ -46,8 +46,8 @@ class RunningWorkers implements RunningModel {
   private readonly reactor = new Reactor();
   private readonly watch: Watch;
   private readonly workers = new Map<Worker, { fd: number; ended: Promise<void> }>();
-  /** Each thread has a pair of these while it lives, and the next one that has it counts on from there. */
-  private readonly counts = new Float64Array(new SharedArrayBuffer(WORKERS_MAX * 16));
+  /** Each thread has a row of these while it lives: served and errors, where the next one counts on, and whether it serves. */
+  private readonly counts = new Float64Array(new SharedArrayBuffer(WORKERS_MAX * ROW * 8));
   private readonly free = Array.from({ length: WORKERS_MAX }, (_, i) => WORKERS_MAX - 1 - i);
   private accepted = 0;
   private refused = 0;
@@ -96,13 +96,14 @@ class RunningWorkers implements RunningModel {
       fd,
       upstreamPort: this.workload.upstreamPort,
       requestsPerConnection: this.workload.requestsPerConnection,
-      counts: this.counts.subarray(2 * place, 2 * place + 2),
+      counts: this.counts.subarray(ROW * place, ROW * (place + 1)),
     };
     const worker = new Worker(program, { workerData: assignment, execArgv: [], name: 'underloop worker' });
     const ended = new Promise<void>((resolve) => {
       worker.on('error', () => this.failures++); // its end follows
       worker.on('exit', () => {
         this.workers.delete(worker);
+        this.counts[ROW * place + SERVING] = 0;
         this.free.push(place);
         kernel.close(fd);
         resolve();
@@ -114,15 +115,17 @@ class RunningWorkers implements RunningModel {
   counters(): Counters {
     let served = 0;
     let errors = this.failures;
-    for (let i = 0; i < this.counts.length; i += 2) {
-      served += this.counts[i];
-      errors += this.counts[i + 1];
+    let serving = 0;
+    for (let i = 0; i < this.counts.length; i += ROW) {
+      served += this.counts[i + SERVED];
+      errors += this.counts[i + ERRORS];
+      serving += this.counts[i + SERVING];
     }
     const { size } = this.workers;
     return {
       accepted: this.accepted - this.refused,
       connections: size,
-      serving: size,
+      serving,
       served,
       refused: this.refused,
       errors,

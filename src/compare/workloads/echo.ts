@@ -90,7 +90,7 @@ async function run(context: CellContext): Promise<void> {
 }
 
 async function afterwards(context: CellContext): Promise<void> {
-  const { contestant, settings, cell, step } = context;
+  const { contestant, settings, cell, signal, step } = context;
   if (!settings.systemCalls) {
     cell.unavailable['systemCalls'] = 'not asked for';
     return;
@@ -99,7 +99,8 @@ async function afterwards(context: CellContext): Promise<void> {
   await using stage = await Stage.open(context);
   const load = { ...loadOf(contestant, settings), warmUpMs: 0, durationMs: COUNTING_MS, startOnLine: true };
   stage.load(load);
-  await stage.phase(['connected'], SIGN_OF_LIFE_MS);
+  const { open } = await stage.phase(['connected'], SIGN_OF_LIFE_MS);
+  await stage.settled(open, signal);
   const counted = await countSystemCalls(stage.server.pid, async () => {
     const before = await stage.counters();
     stage.start();

@@ -20,7 +20,7 @@ import {
 } from '../../probe/index.js';
 import { renderIdle } from '../render/idle.js';
 import type { Cell } from '../report.js';
-import { Stage, type ServerCounters } from '../stage.js';
+import { Stage } from '../stage.js';
 import { pause, put, type CellContext, type ComparedWorkload } from '../workload.js';
 import { idleFigures, PARTS_OF_BILL } from './idle-figures.js';
 import { idleVerdict } from './idle-verdict.js';
@@ -34,9 +34,6 @@ const AT_REST_LOOK_MS = 100;
 const FREED_MS_MAX = 3000;
 /** For the second look: what was taken just now is in its place sooner than what the cell before has freed. */
 const TAKEN_MS_MAX = 1000;
-const ACCEPT_LOOK_MS = 50;
-/** A server that accepts nothing more for so long is not going to: sequential, or one at its limit. */
-const ACCEPT_STILL_MS = 500;
 /** Requests of the active connections: answered within this or timed out. */
 const ACTIVE_TIMEOUT_MS = 1000;
 const ACTIVE_INTERVAL_MS = 50;
@@ -52,19 +49,6 @@ async function atRest(limitMs: number, signal: AbortSignal): Promise<void> {
     if (now === null || Math.abs(now - last) < AT_REST_BYTES) return;
     last = now;
   }
-}
-
-/** Asks until everything that is connected is accepted, or nothing more is. */
-async function accepted(stage: Stage, connected: number, signal: AbortSignal): Promise<ServerCounters> {
-  let last = await stage.counters();
-  let changedMs = performance.now();
-  while (last.accepted + last.refused < connected && performance.now() - changedMs < ACCEPT_STILL_MS) {
-    await pause(ACCEPT_LOOK_MS, signal);
-    const now = await stage.counters();
-    if (now.accepted + now.refused !== last.accepted + last.refused) changedMs = performance.now();
-    last = now;
-  }
-  return last;
 }
 
 async function run(context: CellContext): Promise<void> {
@@ -94,7 +78,7 @@ async function run(context: CellContext): Promise<void> {
   });
   step('connecting');
   const { open } = await stage.phase(['connected'], SIGN_OF_LIFE_MS);
-  const counters = await accepted(stage, open, signal);
+  const counters = await stage.settled(open, signal);
   await atRest(TAKEN_MS_MAX, signal);
 
   step('reading memory');

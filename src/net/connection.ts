@@ -1,7 +1,7 @@
 // One stream connection on the reactor: reads when readable, and what it does with each readiness.
 
 import { EAGAIN, EPIPE } from '../kernel/errno.js';
-import { EDGE, ERROR, HANGUP, INVALID, READ_CLOSED, WRITABLE } from '../poller/poller.js';
+import { EDGE, ERROR, HANGUP, INVALID, WRITABLE } from '../poller/poller.js';
 import { FLUSH } from '../reactor/run-queue.js';
 import {
   AGE_MASK,
@@ -58,7 +58,7 @@ export class Connection<Context = unknown> extends Sending<Context> {
         return;
       }
       this.flags &= ~CONTINUING;
-      if ((this.flags & (CLOSED | PAUSED | READ_ENDED)) === 0) this.readReady(READ_CLOSED);
+      if ((this.flags & (CLOSED | PAUSED | READ_ENDED)) === 0) this.readReady();
       return;
     }
     if ((this.flags & CONNECTING) !== 0) {
@@ -68,13 +68,13 @@ export class Connection<Context = unknown> extends Sending<Context> {
     if ((readiness & WRITABLE) !== 0 && this.queuedBytes > 0) this.flush();
     if ((this.flags & (CLOSED | PAUSED | READ_ENDED)) === 0) {
       // Hang-up and error come with unread data as well as alone: what recv() says decides, data first.
-      if ((readiness & ~WRITABLE) !== 0) this.readReady(readiness);
+      if ((readiness & ~WRITABLE) !== 0) this.readReady();
     } else if ((readiness & (ERROR | HANGUP | INVALID)) !== 0 && (this.flags & CLOSED) === 0) {
       this.hungUp();
     }
   }
 
-  private readReady(readiness: number): void {
+  private readReady(): void {
     const { kernel } = this;
     const { buffer } = kernel;
     const edge = (this.service.trigger & EDGE) !== 0;
@@ -100,9 +100,10 @@ export class Connection<Context = unknown> extends Sending<Context> {
           }
         } else handlers.data(this, buffer, start, start + count);
       }
-      // Level: what is left is reported again next turn, after the neighbours. Edge: it is not, so read on; a short
-      // read has emptied the socket (epoll(7), question 9), unless a FIN was reported with it.
-      if (!edge || (count < length && (readiness & (READ_CLOSED | HANGUP | ERROR)) === 0)) return;
+      // Level: what is left is reported again next turn, after the neighbours. Edge: it is not, so read on until EAGAIN.
+      // A short read does not say that all is read, whatever epoll(7), question 9, has of it: a terminal gives one line
+      // at a time, TCP stops at urgent data (tcp(7)), a Unix socket behind a descriptor that was passed (unix(7)).
+      if (!edge) return;
       if ((this.flags & (CLOSED | PAUSED | READ_ENDED)) !== 0) return;
       if (reads === TRANSFERS_PER_ITEM_MAX) {
         if ((this.flags & CONTINUING) === 0) this.reactor.defer(this);

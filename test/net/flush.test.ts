@@ -30,11 +30,15 @@ describe.each(scriptedModes)('$name', (mode) => {
     await w.until(() => pairs.every(({ clientLog }) => clientLog.text === 'hello'));
     return calls;
   }
+  // In edge mode a connection is read until EAGAIN.
+  const reads = mode.trigger === 'edge' ? ['recv', 'recv'] : ['recv'];
   test("'turn': everything that is ready is read before the first reply leaves", async () => {
-    expect(await callsOfATurn('turn')).toEqual(['recv', 'recv', 'recv', 'send', 'send', 'send']);
+    expect(await callsOfATurn('turn')).toEqual([...reads, ...reads, ...reads, 'send', 'send', 'send']);
   });
   test("'now': each reply leaves in its write", async () => {
-    expect(await callsOfATurn('now')).toEqual(['recv', 'send', 'recv', 'send', 'recv', 'send']);
+    const [first, ...more] = reads;
+    const each = [first, 'send', ...more];
+    expect(await callsOfATurn('now')).toEqual([...each, ...each, ...each]);
   });
 
   test('consecutive pieces of one read leave in one call', async () => {

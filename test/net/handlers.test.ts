@@ -411,8 +411,12 @@ describe.each([...scriptedModes, ...realModes.filter(({ poller }) => poller === 
       w.reactor.turn(1);
       const third = logs.connections[2];
       expect(third?.fd).toBe(number);
-      // One recv, that of the closer: had the stale readiness gone by the number, the new connection would have been read.
-      expect(calls.filter((call) => call.startsWith('recv'))).toEqual([`recv ${String(first.fd)}`]);
+      // The closer's alone, in edge mode until EAGAIN: had the stale readiness gone by the number, the new connection would
+      // have been read.
+      const recv = `recv ${String(first.fd)}`;
+      expect(calls.filter((call) => call.startsWith('recv'))).toEqual(
+        mode.trigger === 'edge' ? [recv, recv] : [recv],
+      );
       expect(stale).toHaveLength(1);
       await w.until(() => logs.of(second).closed);
       await w.settle();

@@ -4,6 +4,7 @@
 const source = 'src/net';
 const halfClose = 'net/half-close.test.ts';
 const fairness = 'net/fairness.test.ts';
+const shortReads = 'net/short-reads.test.ts';
 const acceptErrors = 'net/accept-errors.test.ts';
 const processes = 'net/processes.test.ts';
 const write = 'net/write.test.ts';
@@ -20,8 +21,8 @@ export const mutants = [
     name: 'hung-up-before-read',
     problem: 'HUP together with unread data',
     source,
-    from: 'if ((readiness & ~WRITABLE) !== 0) this.readReady(readiness);',
-    to: 'if ((readiness & (ERROR | HANGUP)) !== 0) this.hungUp(); else if ((readiness & ~WRITABLE) !== 0) this.readReady(readiness);',
+    from: 'if ((readiness & ~WRITABLE) !== 0) this.readReady();',
+    to: 'if ((readiness & (ERROR | HANGUP)) !== 0) this.hungUp(); else if ((readiness & ~WRITABLE) !== 0) this.readReady();',
     fails: { [halfClose]: ['HUP together with unread data > data and RST: the data first, then the error'] },
     alsoFails: {
       'HUP together with unread data': 'the same, with other ends',
@@ -74,13 +75,26 @@ export const mutants = [
     name: 'edge-takes-one-read',
     problem: 'edge trigger not drained',
     source,
-    from: 'if (!edge || (count < length &&',
-    to: 'if (!edge || edge || (count < length &&',
+    from: 'if (!edge) return;',
+    to: 'if (!edge || edge) return;',
     fails: { [fairness]: ["'scripted edge' > edge-trigger starvation"] },
     alsoFails: {
       'an edge that comes while a bounded read goes on': 'the bound is what it is about',
       'a bounded read that was put off': 'the bound is what it is about',
       'one flooding socket delays neither': 'the same for whole floods',
+    },
+  },
+  {
+    name: 'edge-takes-a-short-read-for-the-end',
+    problem: 'edge trigger not drained',
+    source,
+    from: 'if (!edge) return;',
+    to: 'if (!edge || count < length) return;',
+    fails: {
+      [shortReads]: [
+        "'epoll edge' > urgent data of TCP",
+        "'epoll edge' > a descriptor passed over a Unix socket",
+      ],
     },
   },
   {

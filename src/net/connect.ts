@@ -108,6 +108,7 @@ function guard<Context>(
           const text = `connect to ${where} took longer than ${String(timeoutMs)} ms`;
           connection.destroy(new UnderloopError('ERR_CONNECT_TIMEOUT', text));
         });
+  timer?.unref(); // the connection keeps run() going, as long as it is itself to do so
   const onAbort = (): void => {
     const reason: unknown = signal?.reason;
     connection.destroy(reason instanceof Error ? reason : new Error('aborted', { cause: reason }));

@@ -130,10 +130,10 @@ export abstract class DatagramEndpoint<Context> implements Source, Disposable {
     this.dropped += this.queue?.length ?? 0;
     this.queue = this.untold = this.failures = null;
     const { fd } = this;
-    this.reactor.registry.remove(this.slot);
+    const isOurs = this.reactor.registry.removeSource(fd, this);
     this.fd = this.slot = -1;
     removeFile(this.kernel, this.file); // before the descriptor: from then on another may put its own file there
-    this.kernel.close(fd);
+    if (isOurs) this.kernel.close(fd);
     this.reactor.closing(this);
   }
   /** The end of a `using` block: {@link close}. */
@@ -227,12 +227,13 @@ export abstract class DatagramEndpoint<Context> implements Source, Disposable {
 
   /** @internal */
   protected updateInterest(): void {
-    if ((this.flags & CLOSED) !== 0) return;
+    const { registry } = this.reactor;
+    if ((this.flags & CLOSED) !== 0 || registry.source(this.slot) !== this) return;
     let interest = (this.flags & (PAUSED | RESTING)) === 0 ? READABLE : NONE;
     const waits = this.queue !== null && this.queue.length > 0;
     if (waits && (this.flags & RETRYING) === 0) interest |= WRITABLE;
     try {
-      this.reactor.registry.setInterest(this.slot, interest);
+      registry.setInterest(this.slot, interest);
     } catch (error) {
       // The poller refuses (epoll_ctl(2): ENOMEM; ENOSPC to put back what was parked), and nobody would ask it again.
       if ((this.flags & REFUSED) !== 0) return;

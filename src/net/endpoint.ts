@@ -1,10 +1,11 @@
 // What a connection is: its descriptor, its state in few bytes, its addresses and options, and the one way out.
 
 import { SystemError, UnderloopError, peerError } from '../errors.js';
-import { ECONNRESET } from '../kernel/errno.js';
+import { ECONNRESET, ENOENT } from '../kernel/errno.js';
 import type { Kernel, SocketAddress, SocketOption } from '../kernel/kernel.js';
 import { NONE, PRIORITY, READABLE, WRITABLE } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
+import { explain } from '../reactor/registry.js';
 import type { Source } from '../reactor/run-queue.js';
 import { whereOf } from './address.js';
 import type { Connection } from './connection.js';
@@ -204,8 +205,7 @@ export abstract class Endpoint<Context> implements Source, Disposable {
 
   /** Gives the descriptor back as it was: deregistered, open, and without a call. For what could not be taken over. @internal */
   abandon(): void {
-    const { registry } = this.reactor;
-    registry.remove(registry.slotOf(this.fd, this));
+    this.reactor.registry.removeSource(this.fd, this);
     this.fd = -1;
     this.flags |= CLOSED;
   }
@@ -244,7 +244,9 @@ export abstract class Endpoint<Context> implements Source, Disposable {
     if ((this.flags & CLOSED) !== 0) return;
     const { registry } = this.reactor;
     try {
-      registry.setInterest(registry.slotOf(this.fd, this), this.interest());
+      const slot = registry.slotOf(this.fd, this);
+      if (slot < 0) throw explain(ENOENT, this.fd, registry.poller); // closed behind our back, and the number given anew
+      registry.setInterest(slot, this.interest());
     } catch (error) {
       // The poller refuses (epoll_ctl(2): ENOMEM; ENOSPC for one that was parked), so nobody would tell of what comes next.
       this.shut(error as Error);
@@ -283,12 +285,11 @@ export abstract class Endpoint<Context> implements Source, Disposable {
     this.flags |= CLOSED;
     if (error !== null) (this.rare ??= new Rare()).failure ??= error;
     const { fd } = this;
-    const { registry } = this.reactor;
     this.dropStaged();
-    registry.remove(registry.slotOf(fd, this));
+    const isOurs = this.reactor.registry.removeSource(fd, this);
     this.fd = -1;
     if (this.rare !== null) this.rare.queue = null;
-    this.kernel.close(fd);
+    if (isOurs) this.kernel.close(fd);
     this.reactor.closing(this);
   }
 

@@ -63,8 +63,9 @@ export class IdleScan implements Runnable {
         this.timeOut(source);
       }
     } finally {
-      // Also when an idle handler threw: it harms no other connection.
-      if (this.at < registry.slotsUsed) this.reactor.post(this);
+      // Also when an idle handler threw: it harms no other connection. One that closed the reactor has ended it all.
+      if (!registry.open) this.at = -1;
+      else if (this.at < registry.slotsUsed) this.reactor.post(this);
       else {
         this.armed = false;
         if (this.owner.connections > 0) this.arm();

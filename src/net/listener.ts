@@ -169,9 +169,9 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     const { fd, listening } = this;
     // Before the descriptor: from then on another process may put its own file there.
     removeFile(kernel, listening.file);
-    this.reactor.registry.remove(this.slot);
+    const isOurs = this.reactor.registry.removeSource(fd, this);
     this.fd = this.slot = -1;
-    kernel.close(fd);
+    if (isOurs) kernel.close(fd);
     this.reserve.close();
   }
   /** The end of a `using` block: {@link Listener.close}. */
@@ -194,12 +194,10 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
     this.updateInterest();
   }
   private updateInterest(): void {
-    if (this.fd < 0) return;
+    const { registry } = this.reactor;
+    if (this.fd < 0 || registry.source(this.slot) !== this) return;
     try {
-      this.reactor.registry.setInterest(
-        this.slot,
-        this.paused || this.resting || this.full ? NONE : READABLE,
-      );
+      registry.setInterest(this.slot, this.paused || this.resting || this.full ? NONE : READABLE);
     } catch (error) {
       // The poller refuses (epoll_ctl(2): ENOMEM; ENOSPC to put back what was parked), and nobody would ask it again.
       if (this.retrying) return;

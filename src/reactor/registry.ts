@@ -45,7 +45,8 @@ export class Registry<Source> {
   private readonly free: number[] = [];
   /** How many slots have been used; slots at or above it are unknown. */
   private used = 0;
-  private open = true;
+  /** Whether registrations are taken: until {@link close}. */
+  open = true;
   /** Live registrations. */
   size = 0;
   /** What keeps `run()` going: referenced registrations, and what {@link hold} holds. */
@@ -105,6 +106,16 @@ export class Registry<Source> {
     if (result < 0) throw explain(result, fd, this.poller);
     this.states[slot] ^= old ^ interest;
     this.tell(interest === NONE ? 'park' : 'modify', slot, interest);
+  }
+
+  /**
+   * Takes `source` out, of the kernel's set too; before its fd is closed. False: it is there no more, for the fd was closed
+   * behind its back and its number registered anew. Then the number is another's, and not to be closed.
+   */
+  removeSource(fd: number, source: Source): boolean {
+    const slot = this.slotOf(fd, source);
+    if (slot >= 0) this.remove(slot);
+    return slot >= 0;
   }
 
   /** Takes a slot out, of the kernel's set too. Do this before closing the fd, always. */

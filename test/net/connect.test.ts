@@ -213,6 +213,16 @@ describe.each(modes)('$name', (mode) => {
     });
   });
 
+  test('a timeout keeps run() going no longer than its connection does', async () => {
+    const w = world();
+    const logs = new Logs({ open: (connection) => void connection.unref() });
+    const listener = w.listen(logs.handlers).unref();
+    const client = w.connect(listener.address.port, logs.handlers, { timeoutMs: 3_600_000 });
+    expect(w.reactor.alive).toBe(true);
+    await w.until(() => logs.all.length === 2 && !client.connecting);
+    expect([client.closed, w.reactor.alive]).toEqual([false, false]);
+  });
+
   test('a host name is refused with the remedy, and nothing is looked up behind the back', () => {
     const w = world();
     for (const host of ['localhost', 'example.test', '127.0.0.1.example', '1.2.3', ' 127.0.0.1']) {

@@ -40,6 +40,20 @@ describe.each(modes)('idle connections, $name', (mode) => {
   });
 });
 
+test('an idle handler may close the reactor: nothing follows, and nothing is thrown', async () => {
+  const w = new World(level);
+  let told = 0;
+  const idle = (): void => {
+    told++;
+    w.reactor.close();
+  };
+  const listener = w.listen({ idle }, { idleTimeoutMs: 1600 });
+  for (let i = 0; i < 3; i++) w.connect(listener.address.port, {});
+  await w.until(() => told > 0);
+  await w.finish();
+  expect(told).toBe(1);
+});
+
 test('closed between the timeout and a sixteenth after it, whenever it was last used', async () => {
   const timeoutMs = 1600;
   const periodMs = timeoutMs / PASSES_PER_TIMEOUT;

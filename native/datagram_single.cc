@@ -6,6 +6,13 @@
 namespace underloop {
 namespace {
 
+#ifdef __linux__
+// As in datagram_mmsg.cc: the kernel tells how long a datagram really was (recv(2)).
+constexpr int kReceiveFlags = MSG_TRUNC;
+#else
+constexpr int kReceiveFlags = 0;
+#endif
+
 msghdr HeaderOf(Datagram* row, socklen_t address_length) {
   msghdr header{};
   header.msg_name = address_length > 0 ? &row->address : nullptr;
@@ -25,7 +32,7 @@ class OneByOne : public DatagramCalls {
       msghdr header = HeaderOf(&row, sizeof row.address);
       ssize_t n;
       do {
-        n = recvmsg(fd, &header, 0);
+        n = recvmsg(fd, &header, kReceiveFlags);
       } while (n < 0 && errno == EINTR);
       // An error behind datagrams that have come is left for the next call, which meets it again or was spared it.
       if (n < 0) return i > 0 ? i : -errno;

@@ -120,14 +120,26 @@ inline napi_value Result(napi_env env, int32_t value) {
   return result;
 }
 
-// The bytes [start, start + length) of a Uint8Array, or null.
+// True when [start, start + length) lies within `size`.
+inline bool Within(int32_t start, int32_t length, size_t size) {
+  return start >= 0 && length >= 0 && static_cast<size_t>(start) + static_cast<size_t>(length) <= size;
+}
+
+// Where the bytes [start, start + length) of a Uint8Array stand now; null when it is not one, when they are outside, or
+// when it is detached. Asked at every call and never kept: it may be detached, resized or shared.
 inline uint8_t* Bytes(napi_env env, napi_value value, int32_t start, int32_t length) {
+  static constexpr uint8_t kNone[1] = {};  // no bytes are somewhere too, though an empty array has no memory
   napi_typedarray_type type;
   size_t size = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &size, &data, nullptr, nullptr) != napi_ok) return nullptr;
-  if (type != napi_uint8_array || data == nullptr || start < 0 || length < 0) return nullptr;
-  if (static_cast<size_t>(start) + static_cast<size_t>(length) > size) return nullptr;
+  napi_value buffer;
+  if (napi_get_typedarray_info(env, value, &type, &size, &data, &buffer, nullptr) != napi_ok) return nullptr;
+  if (type != napi_uint8_array || !Within(start, length, size)) return nullptr;
+  if (data == nullptr) {
+    bool detached = true;
+    napi_is_detached_arraybuffer(env, buffer, &detached);
+    return length == 0 && !detached ? const_cast<uint8_t*>(kNone) : nullptr;
+  }
   return static_cast<uint8_t*>(data) + start;
 }
 

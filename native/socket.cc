@@ -114,11 +114,6 @@ napi_value Accept(napi_env env, napi_callback_info info) {
   return Result(env, arguments.environment->descriptors.Opened(fd >= 0 ? fd : -errno));
 }
 
-// True when [start, start + length) lies within `size`.
-bool Within(int32_t start, int32_t length, size_t size) {
-  return start >= 0 && length >= 0 && static_cast<size_t>(start) + static_cast<size_t>(length) <= size;
-}
-
 // (fd, start, length) => bytes read into the environment's own buffer
 napi_value Recv(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
@@ -152,25 +147,12 @@ napi_value Send(napi_env env, napi_callback_info info) {
   return Result(env, SendAll(arguments.Int(0), buffer->data() + start, static_cast<size_t>(length)));
 }
 
-// Where the bytes of a Uint8Array stand now. Asked at every call and never kept: it may be detached, resized or
-// shared. Returns false when it is not one, or when [start, start + length) is outside.
-bool BytesOf(napi_env env, napi_value value, int32_t start, int32_t length, uint8_t** data) {
-  napi_typedarray_type type;
-  size_t size = 0;
-  void* bytes = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &size, &bytes, nullptr, nullptr) != napi_ok) return false;
-  if (type != napi_uint8_array || !Within(start, length, size) || (bytes == nullptr && length > 0))
-    return false;
-  *data = static_cast<uint8_t*>(bytes) + start;
-  return true;
-}
-
 // (fd, bytes, start, length) => bytes sent
 napi_value SendBytes(napi_env env, napi_callback_info info) {
   const Arguments<4> arguments(env, info);
   const int32_t length = arguments.Int(3);
-  uint8_t* data = nullptr;
-  if (!BytesOf(env, arguments.values[1], arguments.Int(2), length, &data)) return Result(env, -EFAULT);
+  const uint8_t* data = Bytes(env, arguments.values[1], arguments.Int(2), length);
+  if (data == nullptr) return Result(env, -EFAULT);
   return Result(env, SendAll(arguments.Int(0), data, static_cast<size_t>(length)));
 }
 
@@ -351,6 +333,28 @@ napi_value SocketPair(napi_env env, napi_callback_info info) {
   return Result(env, 0);
 }
 
+// (name) => the interface's number, or 0; if_nametoindex(3)
+napi_value InterfaceNumber(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  char name[IF_NAMESIZE + 1];  // a name that is too long is seen to be so
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, arguments.values[0], name, sizeof name, &length) != napi_ok) length = 0;
+  const bool fits = length > 0 && length < IF_NAMESIZE;
+  return Result(env, fits ? static_cast<int32_t>(if_nametoindex(name)) : 0);
+}
+
+// (number) => the interface's name, or ''; if_indextoname(3)
+napi_value InterfaceName(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  char name[IF_NAMESIZE] = "";
+  uint32_t number = 0;
+  napi_get_value_uint32(env, arguments.values[0], &number);
+  if (if_indextoname(number, name) == nullptr) name[0] = '\0';
+  napi_value result = nullptr;
+  napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &result);
+  return result;
+}
+
 napi_value OpenReserve(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -415,6 +419,8 @@ void ExportSockets(Environment* environment, napi_value exports) {
   Export(environment, exports, "localAddress", AddressOf<SockName>);
   Export(environment, exports, "peerAddress", AddressOf<PeerName>);
   Export(environment, exports, "socketPair", SocketPair);
+  Export(environment, exports, "interfaceNumber", InterfaceNumber);
+  Export(environment, exports, "interfaceName", InterfaceName);
   Export(environment, exports, "openReserve", OpenReserve);
 }
 

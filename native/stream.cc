@@ -26,12 +26,14 @@ Kind KindOf(int fd, mode_t mode) {
   if (S_ISREG(mode) || S_ISBLK(mode)) return kFile;
   if (S_ISDIR(mode)) return kDirectory;
   if (!S_ISSOCK(mode)) return kOther;
-  int value = 0;
-  socklen_t length = sizeof value;
-  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value != 0) return kListener;
-  length = sizeof value;
-  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &length) != 0) return kOther;
-  return value == SOCK_STREAM ? kStream : value == SOCK_DGRAM ? kDatagram : kOther;
+  int type = 0;
+  socklen_t length = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) return kOther;
+  if (type != SOCK_STREAM) return type == SOCK_DGRAM ? kDatagram : kOther;
+  int listens = 0;
+  length = sizeof listens;
+  const bool told = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0;
+  return told && listens != 0 ? kListener : kStream;
 }
 
 // (fd) => kind | kReadable | kWritable, or -errno. Changes nothing.

@@ -53,6 +53,10 @@ export interface Binding {
   localAddress(fd: number): SocketAddress | number;
   peerAddress(fd: number): SocketAddress | number;
   socketPair(pair: Int32Array): number;
+  /** Of a network interface, by its name; 0: there is none. */
+  interfaceNumber(name: string): number;
+  /** The other way; '': there is none. */
+  interfaceName(number: number): string;
   openReserve(): number;
   /** What a descriptor is: its kind in the low three bits, 8: it can be read, 16: it can be written. */
   inspect(fd: number): number;

@@ -60,9 +60,9 @@ export interface SystemErrorContext {
   hint?: string;
 }
 
-/** `host:port`, or the path of a Unix socket, which has no port; the NUL of an abstract name is shown as @, as in ss(8). */
+/** `host:port`, or the path of a Unix socket, which has no port; NULs of an abstract name are shown as @, as in ss(8). */
 function shownAddress(address: string, port: number | undefined): string {
-  if (port === undefined) return address.startsWith('\0') ? `@${address.slice(1)}` : address;
+  if (port === undefined) return address.replaceAll('\0', '@');
   return `${address.includes(':') ? `[${address}]` : address}:${String(port)}`;
 }
 

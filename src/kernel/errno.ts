@@ -24,6 +24,7 @@ export const ENOTCONN = -e.ENOTCONN;
 export const ENOTSOCK = -e.ENOTSOCK;
 export const ENOPROTOOPT = -e.ENOPROTOOPT;
 export const EADDRINUSE = -e.EADDRINUSE;
+export const EADDRNOTAVAIL = -e.EADDRNOTAVAIL;
 export const EOPNOTSUPP = -e.EOPNOTSUPP;
 export const EIO = -e.EIO;
 export const ENOTSUP = -e.ENOTSUP;

@@ -1,7 +1,7 @@
 // Socket addresses in a fixed form of bytes, so that a datagram's sender costs no object: the addon speaks it too.
 
 import { isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
+import { binding } from '../binding.js';
 import type { SocketAddress } from './kernel.js';
 
 // Family (0 none, 1 Unix, 4, 6), bytes of a Unix name, port (big endian), scope of an IPv6 address (little endian), and from
@@ -26,7 +26,8 @@ export function packAddress(address: SocketAddress, bytes: Uint8Array, at: numbe
   const scopeAt = host.indexOf('%');
   const digits = scopeAt < 0 ? host : host.slice(0, scopeAt);
   if (scopeAt >= 0) {
-    const number = scopeNumber(host.slice(scopeAt + 1));
+    const scope = host.slice(scopeAt + 1);
+    const number = /^\d+$/.test(scope) ? Number(scope) : binding.interfaceNumber(scope);
     if (number === 0) return false;
     for (let i = 0; i < 4; i++) bytes[at + 4 + i] = (number >>> (8 * i)) & 0xff;
   }
@@ -48,7 +49,7 @@ export function unpackAddress(bytes: Uint8Array, at: number): SocketAddress | nu
   if (family === 4) return { family, host: bytes.subarray(from, from + 4).join('.'), port };
   if (family !== 6) return null;
   const scope = (bytes[at + 4] | (bytes[at + 5] << 8) | (bytes[at + 6] << 16) | (bytes[at + 7] << 24)) >>> 0;
-  const host = textOf(bytes, from) + (scope === 0 ? '' : `%${scopeName(scope)}`);
+  const host = textOf(bytes, from) + (scope === 0 ? '' : `%${binding.interfaceName(scope) || String(scope)}`);
   return { family, host, port };
 }
 
@@ -89,19 +90,4 @@ function textOf(bytes: Uint8Array, from: number): string {
   }
   const hex = (list: number[]): string => list.map((group) => group.toString(16)).join(':');
   return start < 0 ? hex(all) : `${hex(all.slice(0, start))}::${hex(all.slice(start + length))}`;
-}
-
-/** An interface's number, by number or name; 0 if there is none. */
-function scopeNumber(scope: string): number {
-  if (/^\d+$/.test(scope)) return Number(scope);
-  for (const one of networkInterfaces()[scope] ?? [])
-    if (one.family === 'IPv6' && one.scopeid > 0) return one.scopeid;
-  return 0;
-}
-
-function scopeName(scope: number): string {
-  for (const [name, list] of Object.entries(networkInterfaces())) {
-    if (list?.some((one) => one.family === 'IPv6' && one.scopeid === scope) === true) return name;
-  }
-  return String(scope);
 }

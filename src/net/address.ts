@@ -35,11 +35,14 @@ export function checkAddress(prefix: string, host: unknown, port: unknown): Inte
   return address;
 }
 
-/** Checks a path or an abstract name and gives the address. Throws ERR_ARGUMENT; ERR_UNSUPPORTED for a name outside Linux. */
+/**
+ * Checks a path or an abstract name, which may have NULs in it (unix(7)), and gives the address. Throws ERR_ARGUMENT;
+ * ERR_UNSUPPORTED for a name outside Linux.
+ */
 export function checkPath(name: string, path: unknown): UnixAddress {
   const abstract = typeof path === 'string' && path.startsWith('\0');
-  if (typeof path !== 'string' || path === '' || path === '\0' || path.includes('\0', 1)) {
-    throw argumentError(name, "a path, or '\\0' and an abstract name (Linux), without a NUL in it", path);
+  if (typeof path !== 'string' || path === '' || path === '\0' || (!abstract && path.includes('\0'))) {
+    throw argumentError(name, "a path without a NUL in it, or '\\0' and an abstract name (Linux)", path);
   }
   if (abstract && process.platform !== 'linux') {
     throw new UnderloopError('ERR_UNSUPPORTED', `${name}: abstract names are Linux's alone; use a path`);

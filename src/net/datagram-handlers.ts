@@ -2,7 +2,7 @@
 
 import { argumentError, checkObject, type SystemError, type UnderloopError } from '../errors.js';
 import type { SocketAddress } from '../kernel/kernel.js';
-import { checkAddress } from './address.js';
+import { checkAddress, checkPath } from './address.js';
 import type { DatagramSocket } from './datagram-socket.js';
 import type { Sender } from './sender.js';
 
@@ -76,13 +76,5 @@ export function checkTarget(name: string, to: unknown): SocketAddress {
     if (address.port === 0) throw argumentError(`${name}.port`, 'a port from 1 to 65535', 0);
     return address;
   }
-  return { family: 'unix', path: checkPath(`${name}.path`, path) };
-}
-
-/** A path, or an abstract name, which begins with `\0`. */
-export function checkPath(name: string, path: unknown, emptyAllowed = false): string {
-  if (typeof path !== 'string' || (path === '' && !emptyAllowed) || path.includes('\0', 1)) {
-    throw argumentError(name, "a path, or an abstract name that begins with '\\0'", path);
-  }
-  return path;
+  return checkPath(`${name}.path`, path);
 }

@@ -4,10 +4,9 @@ import { SystemError, argumentError, checkInteger } from '../errors.js';
 import type { SocketAddress, SocketOption } from '../kernel/kernel.js';
 import type { Trigger } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
-import { checkAddress, whereOf } from './address.js';
+import { checkAddress, checkPath, whereOf } from './address.js';
 import { checkHandlers, checkObject, checkReactor, checkSwitch, connectionTrigger } from './checks.js';
 import {
-  checkPath,
   checkTarget,
   datagramHandlerNames,
   type DatagramHandlers,
@@ -88,7 +87,7 @@ function localAddress(options: DatagramOptions, to: SocketAddress | null): Socke
   if (path !== undefined) {
     if (host !== undefined || port !== undefined)
       throw argumentError('options.path', 'alone, without host and port', path);
-    return { family: 'unix', path: checkPath('options.path', path, true) };
+    return path === '' ? { family: 'unix', path } : checkPath('options.path', path);
   }
   if (host === undefined && port === undefined && to !== null) return null;
   const wildcard = to?.family === 6 ? '::' : to === null ? '127.0.0.1' : '0.0.0.0';

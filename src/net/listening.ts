@@ -1,7 +1,7 @@
 // Where a listener listens: on a port, at a path, or on a descriptor that was inherited. Opens the descriptor.
 
 import { SystemError, UnderloopError, argumentError, checkFd, checkInteger } from '../errors.js';
-import { EADDRINUSE } from '../kernel/errno.js';
+import { EADDRINUSE, EADDRNOTAVAIL } from '../kernel/errno.js';
 import type { Kernel, SocketAddress, SocketOption } from '../kernel/kernel.js';
 import { checkAddress, checkOneOf, checkPath, whereOf } from './address.js';
 import { checkSwitch } from './checks.js';
@@ -114,7 +114,8 @@ function open(kernel: Kernel, address: SocketAddress, options: PlaceOptions & St
       if (options.reusePort === true) set('reusePort', true);
       if (address.family === 6 && options.ipv6Only !== undefined) set('ipv6Only', options.ipv6Only);
       applyListenerOptions(kernel, fd, options);
-      must('bind', kernel.bind(fd, address), bindHint(address.port));
+      const bound = kernel.bind(fd, address);
+      must('bind', bound, bindHint(bound, address.port));
     }
     must('listen', kernel.listen(fd, options.backlog ?? BACKLOG));
     return { fd, address: addressOf(kernel, fd), file, undo };
@@ -142,7 +143,7 @@ function inherit(kernel: Kernel, fd: number, options: StreamOptions): Listening 
   if (facts.kind !== 'listener') {
     throw new UnderloopError(
       'ERR_FD_REFUSED',
-      `fd ${String(fd)} is no listening socket (SO_ACCEPTCONN), but of the kind '${facts.kind}'; ` +
+      `fd ${String(fd)} is no listening stream socket (SO_ACCEPTCONN), but of the kind '${facts.kind}'; ` +
         'call listen(2) on it before, or take a connection over with adopt()',
     );
   }
@@ -154,7 +155,9 @@ function inherit(kernel: Kernel, fd: number, options: StreamOptions): Listening 
   return { fd, address, file: null, undo: () => undefined };
 }
 
-function bindHint(port: number): string {
+function bindHint(result: number, port: number): string {
+  if (result === EADDRNOTAVAIL)
+    return 'No interface of this machine has the address; 0.0.0.0 or :: means all of them';
   return port > 0 && port < 1024
     ? 'Ports below 1024 need privileges on most systems; choose a higher one'
     : 'Choose another port, or 0 to let the system choose';
@@ -180,7 +183,7 @@ export function inheritedListeners(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): InheritedListener[] {
   const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = environment;
-  if (pid === undefined || Number(pid) !== process.pid) return [];
+  if (pid === undefined || count === undefined || Number(pid) !== process.pid) return [];
   const number = Number(count);
   if (!Number.isInteger(number) || number < 0 || number > 65_536) {
     throw argumentError('the environment variable LISTEN_FDS', 'a number of descriptors', count);

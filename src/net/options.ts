@@ -25,7 +25,10 @@ export interface StreamOptions {
   receiveBufferBytes?: number;
   /** SO_SNDBUF; likewise, with net.core.wmem_max. */
   sendBufferBytes?: number;
-  /** SO_LINGER. 0: close resets the connection and drops what was not sent; -1, the default: it is sent behind our back. */
+  /**
+   * SO_LINGER. 0: close resets the connection and drops what was not sent; -1, the default: it is sent behind our back.
+   * Above 0, close(2) blocks the thread and the reactor with it, so long at most, until the peer has all: `end()` does not.
+   */
   lingerS?: number;
   /** TCP_USER_TIMEOUT: sent bytes without acknowledgement for so long end the connection with ETIMEDOUT. Linux; 0: its own limit. */
   userTimeoutMs?: number;

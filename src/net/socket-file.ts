@@ -1,5 +1,6 @@
 // The file that binding a Unix socket makes: removed at the end by whoever made it, if it is still the same one.
 
+import { resolve } from 'node:path';
 import { argumentError } from '../errors.js';
 import { ECONNREFUSED } from '../kernel/errno.js';
 import type { Kernel, SocketAddress, UnixAddress } from '../kernel/kernel.js';
@@ -15,7 +16,8 @@ export function boundFile(kernel: Kernel, address: SocketAddress, keep = false):
   const { path } = address;
   if (keep || path === undefined || path === '' || path.startsWith('\0')) return null;
   const identity = kernel.socketFile(path);
-  return typeof identity === 'string' ? { path, identity } : null;
+  // Resolved: the working directory may be another one when the file is removed.
+  return typeof identity === 'string' ? { path: resolve(path), identity } : null;
 }
 
 export function removeFile(kernel: Kernel, file: SocketFile | null): void {

@@ -1,6 +1,6 @@
 // Streams that were open already: socketpairs, pipes, FIFOs, terminals, inherited listeners; and what is none is refused.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants as fileConstants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -175,6 +175,18 @@ describe.each(realModes)('descriptors from elsewhere, $name', (mode) => {
     expect(logs.of(connection).closeError).toBeNull();
   });
 
+  test('a terminal gives one line for each read, and all that were typed come', async () => {
+    const w = world();
+    const [master, slave] = descriptors.openPty();
+    descriptors.write(master, Buffer.from('one\ntwo\nthree\n'));
+    const logs = new Logs();
+    const connection = adopt(w.reactor, slave, logs.handlers, options);
+    await w.until(() => logs.of(connection).text === 'one\ntwo\nthree\n');
+    expect(logs.of(connection).sizes).toEqual([4, 4, 6]);
+    connection.close();
+    descriptors.close(master);
+  });
+
   test('what is no stream is refused with a reason, and stays open', () => {
     const w = world();
     const refusedWith = (fd: number, text: string): void => {
@@ -228,12 +240,40 @@ test('descriptors of systemd are for the process that they name', () => {
   const pid = String(process.pid);
   expect(inheritedListeners({})).toEqual([]);
   expect(inheritedListeners({ LISTEN_PID: '1', LISTEN_FDS: '2' })).toEqual([]);
+  expect(inheritedListeners({ LISTEN_PID: pid })).toEqual([]);
   expect(inheritedListeners({ LISTEN_PID: pid, LISTEN_FDS: '2', LISTEN_FDNAMES: 'web' })).toEqual([
     { fd: 3, name: 'web' },
     { fd: 4, name: '' },
   ]);
   expect(() => inheritedListeners({ LISTEN_PID: pid, LISTEN_FDS: 'x' })).toThrow('LISTEN_FDS');
 });
+
+test.runIf(process.platform === 'linux')(
+  'a listener for whole messages (SOCK_SEQPACKET) is refused: they would be taken for a stream',
+  ({ skip }) => {
+    // Node makes no such socket: python3 makes it, and becomes Node.
+    const program = `
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind('\\0underloop seqpacket %d' % os.getpid())
+s.listen()
+s.set_inheritable(True)
+os.environ['LISTENER'] = str(s.fileno())
+os.execv(sys.argv[1], sys.argv[1:])`;
+    const inNode = `
+      const { Reactor, listen } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)});
+      try { listen(new Reactor(), { fd: Number(process.env.LISTENER) }, {}); }
+      catch (error) { console.log(error.message); }
+    `;
+    const { error, stdout } = spawnSync(
+      'python3',
+      ['-c', program, process.execPath, '--input-type=module', '-e', inNode],
+      { timeout: 20_000 },
+    );
+    if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return skip('no python3');
+    expect(String(stdout)).toMatch(/^fd \d+ is no listening .*SO_ACCEPTCONN/);
+  },
+);
 
 test('a write to a broken pipe does not kill, even when the default for SIGPIPE was restored', () => {
   const program = `

@@ -254,6 +254,14 @@ test('a packed address is the address, and IPv6 is written as the system writes 
   expect(roundTrip({ family: 6, host: '::ffff:1.2.3.4', port: 1 })!.host).toBe('::ffff:1.2.3.4');
   expect(roundTrip({ family: 6, host: '1:0:0:2:0:0:0:3', port: 1 })!.host).toBe('1:0:0:2::3');
   expect(roundTrip({ family: 'unix', path: '\0näme' })).toEqual({ family: 'unix', path: '\0näme' });
+  expect(roundTrip({ family: 'unix', path: '\0a\0b\0' })).toEqual({ family: 'unix', path: '\0a\0b\0' });
+  // The loopback interface has no link-local address, and is a scope all the same.
+  const lo = process.platform === 'linux' ? 'lo' : 'lo0';
+  const loopback = { family: 6, host: `ff02::1%${lo}`, port: 1 } as const;
+  expect(roundTrip(loopback)).toEqual(loopback);
+  expect(roundTrip({ ...loopback, host: 'ff02::1%4294967295' })!.host).toBe('ff02::1%4294967295');
+  expect(packAddress({ ...loopback, host: 'ff02::1%nosuch' }, bytes, 0)).toBe(false);
+  expect(packAddress({ ...loopback, host: `ff02::1%${'lo'.repeat(30)}` }, bytes, 0)).toBe(false);
   expect(packAddress({ family: 4, host: 'localhost', port: 1 }, bytes, 0)).toBe(false);
   expect(packAddress({ family: 'unix', path: 'x'.repeat(109) }, bytes, 0)).toBe(false);
   expect(nativeKernel.datagrams.bytes.length).toBeGreaterThan(64 * 32);

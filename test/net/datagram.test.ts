@@ -369,6 +369,11 @@ describe.each(modes)('datagrams, $name', (mode) => {
     bad(() => box.socket.send('x', { host: '127.0.0.1', port: 1 }, 2), 'ERR_ARGUMENT');
     bad(() => box.socket.send(Buffer.alloc(200_000), box.address), 'ERR_ARGUMENT');
     bad(() => new Box(world(), { ttl: 0 }), 'ERR_ARGUMENT');
+    for (const path of ['x'.repeat(200), '\0', 'a\0b']) {
+      bad(() => new Box(world(), { path }), 'ERR_ARGUMENT');
+      bad(() => box.socket.send('x', { path }), 'ERR_ARGUMENT');
+      bad(() => box.socket.connect({ path }), 'ERR_ARGUMENT');
+    }
     bad(() => new Box(world(), { path: 'x', port: 1 }), 'ERR_ARGUMENT');
     bad(() => new Box(world(), { to: { path: '/x' }, host: '127.0.0.1' }), 'ERR_ARGUMENT');
     expect(box.socket.queuedDatagrams).toBe(0);

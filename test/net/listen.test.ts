@@ -231,6 +231,12 @@ describe.each(scriptedModes)('$name', (mode) => {
     },
   );
 
+  test('EADDRNOTAVAIL speaks of the address, not of the port', () => {
+    const w = world();
+    w.scripted!.script('bind', null, -constants.errno.EADDRNOTAVAIL);
+    expect(() => w.listen({}, { host: '203.0.113.1', port: 8080 })).toThrow(/address.*0\.0\.0\.0/);
+  });
+
   test('EACCES at a port below 1024 says what such ports need', () => {
     const w = world();
     w.scripted!.script('bind', null, -constants.errno.EACCES);

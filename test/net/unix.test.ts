@@ -15,11 +15,12 @@ afterAll(() => rmSync(directory, { recursive: true }));
 let names = 0;
 const newPath = (): string => join(directory, `s${String(names++)}`);
 const newName = (): string => `\0underloop net ${String(process.pid)} ${String(names++)}`;
+const newNameWithNuls = (): string => `${newName()}\0\0.\0`; // they are part of an abstract name, unix(7)
 
 describe.each(modes)('Unix sockets, $name', (mode) => {
   const world = useWorld(mode);
 
-  test.each(onLinux ? [newPath, newName] : [newPath])(
+  test.each(onLinux ? [newPath, newName, newNameWithNuls] : [newPath])(
     'bytes go both ways, and halves end one by one',
     async (make) => {
       const w = world();
@@ -179,6 +180,23 @@ test.runIf(onLinux)('a full queue is EAGAIN with a remedy, and no hang', async (
   const clients = [0, 1, 2].map(() => connect(w.reactor, { path }, logs.handlers));
   await w.until(() => logs.of(clients[2]!).closed);
   expect(logs.of(clients[2]!).closeError!.message).toContain('queue is full');
+  await w.finish();
+});
+
+test('a relative path: the file is removed from where it was made, whatever the working directory is by then', async () => {
+  const { World } = await import('./world.js');
+  const w = new World(realModes[0]!);
+  const before = process.cwd();
+  process.chdir(directory);
+  let listener;
+  try {
+    listener = listen(w.reactor, { path: 'relative' }, {});
+  } finally {
+    process.chdir(before);
+  }
+  expect(existsSync(join(directory, 'relative'))).toBe(true);
+  listener.close();
+  expect(existsSync(join(directory, 'relative'))).toBe(false);
   await w.finish();
 });
 

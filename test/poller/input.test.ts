@@ -309,6 +309,12 @@ describe('descriptors', () => {
     });
   });
 
+  test('no bytes are none read and none written, wherever they are', () => {
+    const empty = new Uint8Array(0);
+    expect([descriptors.write(near, empty), descriptors.write(near, text('x'), 1)]).toEqual([0, 0]);
+    expect([descriptors.read(far, empty), descriptors.read(far, text('x'), 1)]).toEqual([0, 0]);
+  });
+
   test.each<[string, () => unknown, string, string]>([
     ['close of a closed fd', () => descriptors.close(0x7ffffffe), 'EBADF', 'close'],
     ['read of a closed fd', () => descriptors.read(0x7ffffffe, new Uint8Array(1)), 'EBADF', 'read'],

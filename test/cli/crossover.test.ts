@@ -30,7 +30,7 @@ describe.runIf(process.platform === 'linux')('underloop crossover', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^crossover: 2 cells, 2 models, 1 round/);
     expect(stderr).toMatch(/\(about \d+ (s|min) left\) round 1\/1 is measured/);
-    expect(report).toMatchObject({ schema: 'underloop.crossover', version: 1, interrupted: false });
+    expect(report).toMatchObject({ schema: 'underloop.crossover', version: 2, interrupted: false });
     expect(report.cells.map(({ connections, cpuUs, waitMs }) => [connections, cpuUs, waitMs])).toEqual([
       [2, 0, 0],
       [2, 0, 1],

@@ -108,6 +108,40 @@ describe('advice', () => {
     expect(p99[0]).toBeGreaterThan(22_000);
   });
 
+  test('a request that waits for a thread of a pool waits as long as the others do: Little over all connections', () => {
+    const advice = answer({ p99Us: 100_000 });
+    const { latencyUs, requestsPerSecond } = of('pool', advice)!.forecast;
+    expect((requestsPerSecond * latencyUs) / 1e6).toBeCloseTo(500, 6);
+    expect(of('pool', advice)!.reasons).toEqual([
+      expect.stringMatching(/^has a p99 of about 1\.\d+ s, beyond/),
+    ]);
+    expect(advice.take).toEqual([]);
+  });
+
+  test('what is left out is behind what is taken, by a number that shows it', () => {
+    for (const cores of [1, 2, 4, 16]) {
+      for (const [cpuUs, waitMs, connections] of [
+        [100, 0, 8],
+        [0, 0, 100],
+        [0, 20, 5000],
+        [300, 5, 64],
+      ] as const) {
+        const [take] = answer({ cores, cpuUs, waitMs, connections }).sentences;
+        expect(take).not.toMatch(/(9\d|1\d\d)% of it| (1\.0|0\.\d) times/);
+      }
+    }
+  });
+
+  test('one of something is one, few per second are not none, and a model is called what it is', () => {
+    const rare = renderAdvice(answer({ connections: 1, ratePerSecond: 0.001 }));
+    expect(rare).toContain('1 connection, each');
+    expect(rare).toContain('0.001 requests per second');
+    expect(of('pool', answer({ connections: 100, ratePerSecond: 0.001 }))!.count).toBe(1);
+    expect(renderAdvice(answer({ connections: 100, ratePerSecond: 0.001 }))).toContain('a pool of 1 thread ');
+    const strange = { ...report, law: { ...report.law!, models: [{ ...threads, contestant: 'worker' }] } };
+    expect(renderAdvice(advise(ask({}), strange, 'x'))).toContain('the model worker');
+  });
+
   test('is text with a row for each model, and a report without a law is refused', () => {
     const text = renderAdvice(answer({ memoryBytes: 512 * 2 ** 20, cores: 2 }));
     for (const word of [
@@ -158,6 +192,32 @@ describe('a calibration', () => {
     expect(writeCalibration('/dev/null/x/y', report)).toMatch(/ENOTDIR|EEXIST/);
   });
 
+  test.each<[string, (law: NonNullable<typeof report.law>) => unknown]>([
+    ['none', () => undefined],
+    ['no models', () => ({})],
+    ['a model that is none', () => ({ models: [null] })],
+    ['no parameters', ({ models }) => ({ models: [{ ...models[0], parameters: undefined }] })],
+    [
+      'a parameter that is no number',
+      ({ models }) => ({
+        models: [{ ...models[0], parameters: { ...models[0]!.parameters, requestUs: 'few' } }],
+      }),
+    ],
+    ['no memory', ({ models }) => ({ models: [{ ...models[0], memory: {} }] })],
+  ])('whose law has %s is refused, and measured anew in the cache', (_, spoil) => {
+    const path = join(folder, 'spoilt.json');
+    writeFileSync(path, JSON.stringify({ ...report, law: spoil(report.law!) }));
+    expect(() => readCrossoverFile(path)).toThrow(
+      /^--from must be a crossover whose law has all its numbers/,
+    );
+    expect(readCalibration(path)).toBeNull();
+  });
+
+  test('of a pool alone tells of no model by itself', () => {
+    const alone = { ...report, law: { ...report.law!, models: [{ ...threads, contestant: 'pool' }] } };
+    expect(() => advise(ask({}), alone, 'x')).toThrow(/^--from must be a crossover with threads or a loop/);
+  });
+
   test('from something else is refused by name', () => {
     const other = join(folder, 'other.json');
     writeFileSync(other, '{"schema":"underloop.compare"}');
@@ -166,6 +226,6 @@ describe('a calibration', () => {
         /^--from must be a file that `underloop crossover --json` has written/,
       );
     writeFileSync(other, '{"schema":"underloop.crossover","version":99}');
-    expect(() => readCrossoverFile(other)).toThrow(/^--from must be a crossover of version 1; got 99/);
+    expect(() => readCrossoverFile(other)).toThrow(/^--from must be a crossover of version 2; got 99/);
   });
 });

@@ -4,6 +4,9 @@ import { makeContestants } from '../../src/compare/contestants.js';
 import { drawMap } from '../../src/compare/crossover/map.js';
 import { gridOf, PROBES } from '../../src/compare/crossover/grid.js';
 import {
+  batchOf,
+  clientUs,
+  delayUs,
   predict,
   type ClientLaw,
   type Conditions,
@@ -21,11 +24,12 @@ import { seededRandom } from '../../src/compare/statistics.js';
 import { describeMachine } from '../../src/probe/index.js';
 import { normal } from '../compare/report.js';
 
-export const client: ClientLaw = { requestUs: 9, waitUs: 14, sharedCores: null };
+export const client: ClientLaw = { requestUs: 9, waitUs: 14, wakeUpUs: 12, sharedCores: null };
 
 const parameters: LawParameters = {
   requestUs: 7,
   accountUs: 4,
+  workUs: 3,
   wakeUpUs: 6,
   growthUs: 0.4,
   waitUs: 12,
@@ -59,6 +63,17 @@ export const threads = lawOf(
 export const pool: ModelLaw = { ...threads, contestant: 'pool', servedMax: 64, memory: null };
 export const epoll = lawOf('epoll', { requestUs: 5, wakeUpUs: 22, growthUs: 0.1, waitUs: 9 });
 
+/** What the load's processes use of their core. */
+export function loadCosts(
+  law: ModelLaw,
+  conditions: Conditions,
+): Pick<Measurement, 'generatorCpuUs' | 'upstreamCpuUs'> {
+  const { served } = predict(law, client, conditions);
+  const batch = batchOf(served, clientUs(client, conditions, 1), delayUs(law.parameters, conditions));
+  const upstreamCpuUs = conditions.waitMs > 0 ? client.waitUs : 0;
+  return { generatorCpuUs: clientUs(client, conditions, batch) - upstreamCpuUs, upstreamCpuUs };
+}
+
 /** What would be measured of a model that keeps to its law, but for noise. */
 export function measure(
   law: ModelLaw,
@@ -81,8 +96,7 @@ export function measure(
     p50Us: latencyUs / off,
     p99Us: (latencyUs / off) * law.tail,
     serverCpuUs: serverCpuUs * Math.exp(noise()),
-    generatorCpuUs: client.requestUs,
-    upstreamCpuUs: conditions.waitMs > 0 ? client.waitUs : 0,
+    ...loadCosts(law, conditions),
     serverRssBytes: 60 * 2 ** 20,
     clientBound: false,
     requests: 1000,
@@ -108,9 +122,19 @@ export function madeUp(
       measurements.push(...all.map(spoil).filter((one) => one !== null));
     }
   }
+  const memory = new Map(laws.map((law) => [law.contestant, law.memory?.perConnectionBytes ?? 0]));
+  return drawn(settings, measurements, memory);
+}
+
+/** The report of measurements, wherever they are from. */
+export function drawn(
+  settings: CrossoverSettings,
+  measurements: Measurement[],
+  memory: ReadonlyMap<string, number>,
+): CrossoverReport {
   const report: CrossoverReport = {
     schema: 'underloop.crossover',
-    version: 1,
+    version: 2,
     startedAt: '2026-01-01T00:00:00.000Z',
     elapsedMs: 60_000,
     interrupted: false,
@@ -127,10 +151,7 @@ export function madeUp(
     wins: {},
     verdict: [],
   };
-  drawMap(
-    report,
-    new Map(laws.map(({ contestant, memory }) => [contestant, memory?.perConnectionBytes ?? 0])),
-  );
+  drawMap(report, memory);
   return report;
 }
 

@@ -8,11 +8,16 @@ import { isKnown, threadCapacity } from '../../probe/index.js';
 import { formatBytes, formatCount } from '../render/format.js';
 import { BUSY_MAX, forecast } from './forecast.js';
 import { checkQuestion } from './question.js';
-import { ADVICE_SCHEMA, ADVICE_VERSION, type Advice, type Candidate, type Question } from './report.js';
-import { sayAdvice, sayUs } from './say.js';
+import {
+  ADVICE_SCHEMA,
+  ADVICE_VERSION,
+  LEVEL,
+  type Advice,
+  type Candidate,
+  type Question,
+} from './report.js';
+import { formatRate, sayAdvice, sayRate, sayUs } from './say.js';
 
-/** Predictions are no better than this: models that lie closer together are level. */
-export const LEVEL = 0.15;
 /** Deviations of the number under way for which threads are kept ready: one in a hundred requests finds none. */
 const STAFFING = 2.33;
 /** A pool this close to a thread for each connection is as good. */
@@ -108,7 +113,7 @@ function reasonsAgainst(
     reasons.push(`needs ${formatBytes(of.memoryBytes)} of memory, and has ${formatBytes(memoryBytes)}`);
   if (ratePerSecond !== null && ratePerSecond > BUSY_MAX * of.capacityPerSecond) {
     reasons.push(
-      `does ${formatCount(of.capacityPerSecond)} requests per second at most (limit: ${of.limit}), and ${formatCount(ratePerSecond)} come`,
+      `does ${sayRate(of.capacityPerSecond)} at most (limit: ${of.limit}), and ${formatRate(ratePerSecond)} come`,
     );
   } else if (p99Us !== null && of.p99Us > p99Us)
     reasons.push(`has a p99 of about ${sayUs(of.p99Us)}, beyond ${sayUs(p99Us)}`);
@@ -149,6 +154,12 @@ export function advise(
     };
     return { ...candidate, reasons: reasonsAgainst(candidate, question, limits) };
   });
+  if (candidates.length === 0)
+    throw argumentError(
+      '--from',
+      'a crossover with threads or a loop in it, of which pools and reactors are reckoned',
+      report.law.models.map(({ contestant }) => contestant),
+    );
   const take = choose(candidates);
   const best = candidates.find(({ model }) => model === take[0]) ?? candidates[0];
   const underWay = (best.forecast.requestsPerSecond * best.forecast.latencyUs) / 1e6;

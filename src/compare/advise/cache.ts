@@ -7,6 +7,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { argumentError } from '../../errors.js';
 import { describeMachine, valueOf } from '../../probe/index.js';
 import { CROSSOVER_SCHEMA, CROSSOVER_VERSION, type CrossoverReport } from '../crossover/report.js';
+import { parameterNames } from '../crossover/fit.js';
 import { toJson } from '../json.js';
 
 /** The file of this machine's calibration. `XDG_CACHE_HOME`, if it is absolute, or ~/.cache. */
@@ -16,6 +17,25 @@ export function calibrationFile(version: string, environment: NodeJS.ProcessEnv 
   const key = createHash('sha256').update(JSON.stringify(machine)).digest('hex').slice(0, 16);
   const cache = environment['XDG_CACHE_HOME'] ?? '';
   return join(isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'underloop', `calibration-${key}.json`);
+}
+
+const numbersOf = (value: unknown, names: readonly string[]): boolean =>
+  names.every((name) => Number.isFinite((value as Record<string, unknown> | null | undefined)?.[name]));
+
+/** What advice is computed from has all its numbers: a file may have been edited, or be another program's. */
+function isLaw(law: CrossoverReport['law'] | undefined): boolean {
+  if (law === null) return true;
+  return (
+    Array.isArray(law?.models) &&
+    law.models.every(
+      (model) =>
+        numbersOf(model, ['cores', 'tail']) &&
+        typeof model.contestant === 'string' &&
+        numbersOf(model.parameters, parameterNames) &&
+        (model.servedMax === null || numbersOf(model, ['servedMax'])) &&
+        (model.memory === null || numbersOf(model.memory, ['baseBytes', 'perConnectionBytes'])),
+    )
+  );
 }
 
 /** Reads a crossover from a file. Throws ERR_ARGUMENT for one that is not there, or is something else. */
@@ -34,6 +54,7 @@ export function readCrossoverFile(path: string): CrossoverReport {
     throw argumentError('--from', 'a file that `underloop crossover --json` has written', path);
   if (value.version !== CROSSOVER_VERSION)
     throw argumentError('--from', `a crossover of version ${CROSSOVER_VERSION}`, value.version);
+  if (!isLaw(value.law)) throw argumentError('--from', 'a crossover whose law has all its numbers', path);
   return value as CrossoverReport;
 }
 

@@ -34,11 +34,13 @@ export function forecast(law: ModelLaw, question: Question): Forecast {
   const capacityPerSecond = all.requestsPerSecond;
   const { memoryBytes } = all;
   if (question.ratePerSecond === null) {
+    // Little's law over all that ask: where threads are fewer, a request waits for one as well.
+    const latencyUs = (question.connections * 1e6) / capacityPerSecond;
     return {
       capacityPerSecond,
       requestsPerSecond: capacityPerSecond,
-      latencyUs: all.latencyUs,
-      p99Us: all.latencyUs * law.tail,
+      latencyUs,
+      p99Us: latencyUs * law.tail,
       serverCpuUs: all.serverCpuUs,
       busyCores: all.serverBusy * law.cores,
       memoryBytes,

@@ -2,6 +2,8 @@
 
 export const ADVICE_SCHEMA = 'underloop.advice';
 export const ADVICE_VERSION = 1;
+/** Predictions are no better than this: models that lie closer together are level. */
+export const LEVEL = 0.15;
 
 /** The reader's own numbers. */
 export interface Question {

@@ -1,7 +1,8 @@
 // Advice in sentences, and as text for a terminal.
 
 import { formatBytes, formatCount, formatTable, wrap } from '../render/format.js';
-import type { Advice, Candidate } from './report.js';
+import { isBlocking } from '../crossover/verdict.js';
+import { LEVEL, type Advice, type Candidate } from './report.js';
 
 export function sayUs(us: number): string {
   if (us === Infinity) return 'without end';
@@ -9,12 +10,21 @@ export function sayUs(us: number): string {
   return us >= 1000 ? `${(us / 1000).toFixed(us < 10_000 ? 1 : 0)} ms` : `${us.toFixed(0)} us`;
 }
 
+/** Few per second are a number too. */
+export const formatRate = (perSecond: number): string =>
+  perSecond >= 10 || perSecond === 0 ? formatCount(perSecond) : String(Number(perSecond.toPrecision(2)));
+
+export const sayRate = (perSecond: number): string => `${formatRate(perSecond)} requests per second`;
+
+const several = (count: number, name: string): string =>
+  `${formatCount(count)} ${name}${count === 1 ? '' : 's'}`;
+
 /** `a pool of 12 threads`, `2 reactors`. */
 export function nameOf({ model, count }: Pick<Candidate, 'model' | 'count'>): string {
-  if (model === 'pool') return `a pool of ${formatCount(count ?? 0)} threads`;
+  if (model === 'pool') return `a pool of ${several(count ?? 0, 'thread')}`;
   if (model === 'reactors') return `${formatCount(count ?? 0)} reactors`;
   if (model === 'threads') return 'a thread per connection';
-  return `one loop (${model})`;
+  return isBlocking(model) ? `the model ${model}` : `one loop (${model})`;
 }
 
 const and = (names: readonly string[]): string =>
@@ -28,19 +38,18 @@ function sayTake({ candidates, take, question }: Omit<Advice, 'sentences'>): str
   const names = taken.map(nameOf);
   if (taken.length === able.length && able.length > 1)
     return `Take any: ${and(names)} do the same here within what such a prediction can tell. Take what is simplest to write.`;
-  const best = taken[0];
   const others = able.filter(({ model }) => !take.includes(model));
+  const most = Math.max(...taken.map(({ forecast }) => forecast.requestsPerSecond));
+  const least = Math.min(...taken.map(({ forecast }) => forecast.serverCpuUs));
   const behind = others.map((one) => {
-    const fewer = one.forecast.requestsPerSecond / best.forecast.requestsPerSecond;
-    return fewer < 1 / 1.15
-      ? `${nameOf(one)} does ${(fewer * 100).toFixed(0)}% of it`
-      : `${nameOf(one)} takes ${(one.forecast.serverCpuUs / best.forecast.serverCpuUs).toFixed(1)} times the CPU per request`;
+    const share = one.forecast.requestsPerSecond / most;
+    return share < 1 / (1 + LEVEL)
+      ? `${nameOf(one)} does ${(share * 100).toFixed(0)}% of it`
+      : `${nameOf(one)} takes ${(one.forecast.serverCpuUs / least).toFixed(1)} times the CPU per request`;
   });
   const why = behind.length === 0 ? 'nothing else can do it' : and(behind);
   const goal =
-    question.ratePerSecond === null
-      ? `${formatCount(best.forecast.requestsPerSecond)} requests per second`
-      : 'the rate';
+    question.ratePerSecond === null ? `${taken.length > 1 ? 'up to ' : ''}${sayRate(most)}` : 'the rate';
   return `Take ${names.join(' or ')}: ${goal}; ${why}.`;
 }
 
@@ -54,17 +63,17 @@ function sayLimit({ question, candidates, take, underWay }: Omit<Advice, 'senten
   if (of.limit === 'server CPU') {
     sentences.push(
       `CPU limits first: a request takes ${sayUs(of.serverCpuUs)} of it, so ${best.model === loop?.model || cores === 1 ? 'a core does' : `${cores} cores do`} about ` +
-        `${formatCount(of.capacityPerSecond)} per second; more connections would only wait longer.`,
+        `${formatRate(of.capacityPerSecond)} per second; more connections would only wait longer.`,
     );
     if (loop !== undefined && cores > 1)
       sentences.push(
-        `One loop uses one of the ${cores} cores and does ${formatCount(loop.forecast.capacityPerSecond)}; threads use all of them by themselves, ` +
+        `One loop uses one of the ${cores} cores and does ${formatRate(loop.forecast.capacityPerSecond)}; threads use all of them by themselves, ` +
           'and so does a reactor for each core (`reactors`).',
       );
   } else {
     sentences.push(
       `The connections limit first: each waits most of its time, so ${formatCount(question.connections)} of them make at most ` +
-        `${formatCount(of.capacityPerSecond)} requests per second (Little's law), and the server is ${((of.busyCores / Math.max(cores, 1)) * 100).toFixed(0)}% busy.`,
+        `${sayRate(of.capacityPerSecond)} (Little's law), and the server is ${((of.busyCores / Math.max(cores, 1)) * 100).toFixed(0)}% busy.`,
     );
   }
   if (question.ratePerSecond !== null && loop !== undefined) {
@@ -84,11 +93,11 @@ function sayLimit({ question, candidates, take, underWay }: Omit<Advice, 'senten
 function sayPool({ candidates, question }: Omit<Advice, 'sentences'>): string[] {
   const pool = candidates.find(({ model }) => model === 'pool');
   if (pool === undefined) return [];
-  const count = formatCount(pool.count ?? 0);
+  const count = several(pool.count ?? 0, 'thread');
   if (pool.reasons.length > 0) return [];
   const left = formatCount(question.connections - (pool.count ?? 0));
   return [
-    `A blocking pool of ${count} threads is good enough (Little's law: so many requests are under way) if a connection leaves its ` +
+    `A blocking pool of ${count} is good enough (Little's law: so many requests are under way) if a connection leaves its ` +
       'thread between requests: short connections, or requests handed to the pool. One that keeps its thread while it is idle ' +
       `leaves ${left} of ${formatCount(question.connections)} connections unanswered.`,
   ];
@@ -105,19 +114,17 @@ export function renderAdvice(advice: Advice): string {
   const { question, candidates, take, calibration } = advice;
   const { connections, waitMs, cpuUs, memoryBytes, ratePerSecond, p99Us, cores } = question;
   const bounds = [
-    ratePerSecond === null
-      ? 'each asks again as soon as it is answered'
-      : `${formatCount(ratePerSecond)} requests per second`,
+    ratePerSecond === null ? 'each asks again as soon as it is answered' : sayRate(ratePerSecond),
     ...(p99Us === null ? [] : [`p99 of ${sayUs(p99Us)}`]),
     ...(memoryBytes === null ? [] : [formatBytes(memoryBytes)]),
-    `${cores} core${cores === 1 ? '' : 's'}`,
+    several(cores, 'core'),
   ];
   const rows = candidates.map((one) => {
     const { forecast: of } = one;
     const mark = one.reasons.length > 0 ? '- ' : take.includes(one.model) ? '> ' : '  ';
     return [
       `${mark}${nameOf(one)}`,
-      formatCount(of.capacityPerSecond),
+      formatRate(of.capacityPerSecond),
       sayUs(of.latencyUs),
       sayUs(of.p99Us),
       sayUs(of.serverCpuUs),
@@ -127,7 +134,7 @@ export function renderAdvice(advice: Advice): string {
   });
   return [
     wrap(
-      `${formatCount(connections)} connections, each request works ${sayUs(cpuUs)} and waits ${sayUs(waitMs * 1000)}; ${bounds.join(', ')}`,
+      `${several(connections, 'connection')}, each request works ${sayUs(cpuUs)} and waits ${sayUs(waitMs * 1000)}; ${bounds.join(', ')}`,
     ),
     '',
     formatTable([['', 'at most /s', 'latency', 'p99', 'CPU/request', 'cores busy', 'memory'], ...rows]),

@@ -13,6 +13,8 @@ export interface LawParameters {
   readonly requestUs: number;
   /** CPU of accounting, of requests that work or wait. */
   readonly accountUs: number;
+  /** CPU of work beyond what was asked for: cold caches after it, and a reply that goes out alone. */
+  readonly workUs: number;
   /** CPU of waking up and going to sleep, shared by those that are served in one go. */
   readonly wakeUpUs: number;
   /** CPU more with each doubling of the connections served: caches, run queues. */
@@ -50,6 +52,8 @@ export interface ClientLaw {
   /** CPU of generator and upstream per request, and more of requests that wait. */
   readonly requestUs: number;
   readonly waitUs: number;
+  /** CPU of waking up and going to sleep, shared by those that come in one go. */
+  readonly wakeUpUs: number;
   /** Cores that server and load share; null: the load has a core of its own. */
   readonly sharedCores: number | null;
 }
@@ -66,6 +70,11 @@ export interface Prediction {
   /** What to raise first for more throughput. */
   readonly limit: 'connections' | 'server CPU' | 'client CPU';
 }
+
+/** How often a request wakes up the server: for itself, and for the upstream's answer. */
+const wakeUps = (waits: boolean): number => (waits ? 2 : 1);
+/** And the load's core: for the reply, and its upstream for the call and for its timer. */
+const clientWakeUps = (waits: boolean): number => (waits ? 3 : 1);
 
 /** Several waits of which the longest counts most: their p-norm. */
 function joined(sharpness: number, waits: readonly number[]): number {
@@ -88,9 +97,29 @@ export function demandUs(
   batch: number,
 ): number {
   const waits = waitMs > 0;
-  const account = cpuUs > 0 || waits ? of.accountUs : 0;
-  const wakeUps = ((waits ? 2 : 1) * of.wakeUpUs) / batch;
-  return cpuUs + of.requestUs + account + wakeUps + (waits ? of.waitUs : 0) + of.growthUs * Math.log2(served);
+  const works = cpuUs > 0;
+  const account = works || waits ? of.accountUs : 0;
+  const asked = (works ? cpuUs + of.workUs : 0) + (waits ? of.waitUs : 0);
+  const wakes = (wakeUps(waits) * of.wakeUpUs) / batch;
+  return asked + of.requestUs + account + wakes + of.growthUs * Math.log2(served);
+}
+
+/** CPU of one request on the load's own core, if `batch` come in one go. */
+export function clientUs(
+  { requestUs, waitUs, wakeUpUs }: ClientLaw,
+  { waitMs }: Conditions,
+  batch: number,
+): number {
+  const waits = waitMs > 0;
+  return requestUs + (waits ? waitUs : 0) + (clientWakeUps(waits) * wakeUpUs) / batch;
+}
+
+/**
+ * How many are served in one go: a request, and those that it finds where it comes to. Each of them is there for
+ * `aloneUs`, and elsewhere for `delay`.
+ */
+export function batchOf(served: number, aloneUs: number, delay: number): number {
+  return 1 + ((served - 1) * aloneUs) / (delay + aloneUs);
 }
 
 /**
@@ -104,14 +133,13 @@ export function predict(law: ModelLaw, client: ClientLaw | null, conditions: Con
   const { parameters, cores, memory } = law;
   const served = Math.min(conditions.connections, law.servedMax ?? Infinity);
   const delay = delayUs(parameters, conditions);
-  // How many a request finds at the server (asymptotic): they are served in one go with it.
   const alone = demandUs(parameters, conditions, served, 1);
-  const batch = 1 + ((served - 1) * alone) / (delay + alone);
-  const demand = demandUs(parameters, conditions, served, batch);
+  const demand = demandUs(parameters, conditions, served, batchOf(served, alone, delay));
   const atServer = Math.max(served / cores - 1, 0) * demand;
   let atClient = 0;
   if (client !== null) {
-    const clientDemand = client.requestUs + (conditions.waitMs > 0 ? client.waitUs : 0);
+    const clientAlone = clientUs(client, conditions, 1);
+    const clientDemand = clientUs(client, conditions, batchOf(served, clientAlone, delay));
     atClient = (served - 1) * clientDemand;
     if (client.sharedCores !== null) {
       atClient = Math.max(atClient, (served * (demand + clientDemand)) / client.sharedCores - demand);

@@ -14,6 +14,7 @@ const MARKS: Readonly<Record<Criterion, string>> = {
 const parameterNames: Readonly<Record<keyof LawParameters, string>> = {
   requestUs: 'CPU of every request, us',
   accountUs: 'CPU of accounting, us',
+  workUs: 'CPU of work beyond what was asked, us',
   wakeUpUs: 'CPU of a wake-up, shared by a batch, us',
   growthUs: 'CPU per doubling of connections, us',
   waitUs: 'CPU of a call to the upstream, us',
@@ -78,7 +79,8 @@ function lawTable(report: CrossoverReport): string[] {
       ['memory without connections', ...memory('baseBytes')],
       ['memory per connection, both ends', ...memory('perConnectionBytes')],
     ]),
-    `The load's own core: ${client.requestUs.toFixed(1)} us per request, ${client.waitUs.toFixed(1)} us more with a wait.`,
+    `The load's own core: ${client.requestUs.toFixed(1)} us per request, ${client.waitUs.toFixed(1)} us more with a wait, ` +
+      `${client.wakeUpUs.toFixed(1)} us for a wake-up, shared by a batch.`,
     '',
   ];
 }

@@ -7,7 +7,7 @@ import type { ClientLaw, Conditions, ModelLaw, Prediction } from './law.js';
 
 export const CROSSOVER_SCHEMA = 'underloop.crossover';
 /** Counts up when a field changes its meaning or goes away; new fields may come without. */
-export const CROSSOVER_VERSION = 1;
+export const CROSSOVER_VERSION = 2;
 
 /** `one`: server and load pinned to a core each. `all`: nothing is pinned, so threads run on all cores and one loop on one. */
 export const CORES = ['one', 'all'] as const;

@@ -57,7 +57,9 @@ for (const make of [
 
 // `| head` reads no more: that is no error of ours, and whoever prints has its own way to end.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`underloop: ${error.message}\n`); // a disk that is full
+  process.exit(EXIT.failed);
 });
 
 try {

@@ -1,5 +1,8 @@
 // Tells on stderr how far a long command is: one line that is rewritten on a terminal, plain lines elsewhere.
 
+/** Of a terminal that does not say how wide it is. */
+const COLUMNS = 80;
+
 export class Progress {
   private shown = false;
 
@@ -8,7 +11,8 @@ export class Progress {
   /** Something that changes often: shown on a terminal only. */
   step(text: string): void {
     if (!this.stream.isTTY) return;
-    this.stream.write(`\r\x1b[K${text.slice(0, this.stream.columns - 1)}`);
+    const columns = this.stream.columns || COLUMNS;
+    this.stream.write(`\r\x1b[K${text.slice(0, columns - 1)}`);
     this.shown = true;
   }
 

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { duration, list, microseconds, whole } from '../../src/cli/parse.js';
+import { Progress } from '../../src/cli/progress.js';
 import { WORKLOADS } from '../../src/compare/report.js';
-import { CommandRun, runCommand } from './command.js';
+import { CommandRun, MAIN, runCommand } from './command.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'underloop-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -88,6 +89,32 @@ describe('mistakes', () => {
     expect(readFileSync(file, 'utf8')).toBe('old');
     expect(existsSync(missing)).toBe(false);
   });
+});
+
+test.runIf(process.platform === 'linux')(
+  'a full disk below stdout is told in one line, and is a failure',
+  async () => {
+    const shell = ['sh', '-c', 'exec "$0" "$@" > /dev/full', process.execPath, MAIN];
+    expect(await runCommand(['compare', '--help'], shell)).toMatchObject({
+      code: 1,
+      stderr: 'underloop: ENOSPC: no space left on device, write\n',
+    });
+  },
+);
+
+test('progress is cut to the width of the terminal, and is whole where that is not known', () => {
+  const shown = (columns: number | undefined): string => {
+    let text = '';
+    const stream = { isTTY: true, columns, write: (more: string) => (text += more) };
+    new Progress(stream as unknown as NodeJS.WriteStream).step('round 1 of 6');
+    return text.replace('\r\x1b[K', '');
+  };
+  expect([80, 8, 0, undefined].map(shown)).toEqual([
+    'round 1 of 6',
+    'round 1',
+    'round 1 of 6',
+    'round 1 of 6',
+  ]);
 });
 
 describe('option texts', () => {

@@ -5,11 +5,22 @@ import { parentPort } from 'node:worker_threads';
 
 const behaviours = {
   echo: (socket) => socket.on('data', (bytes) => socket.write(bytes)),
+  // One byte; when it is answered, the others one at a time, with pauses, so that the other side has to wait for each.
   pieces: (socket) => {
-    // One byte at a time, with pauses, so that the other side has to wait for each.
-    socket.setNoDelay();
-    [...'abcdef'].forEach((byte, i) => setTimeout(() => socket.write(byte), 5 * i));
-    setTimeout(() => socket.end(), 40);
+    socket.setNoDelay().write('a');
+    socket.once('data', () => {
+      [...'bcdef'].forEach((byte, i) => setTimeout(() => socket.write(byte), 5 * i));
+      setTimeout(() => socket.end(), 40);
+    });
+  },
+  // A byte every 5 ms, for longer than any machine stands still.
+  drip: (socket) => {
+    let left = 400;
+    const interval = setInterval(() => {
+      if (left-- > 0) socket.write('x');
+      else socket.end();
+    }, 5);
+    socket.once('close', () => clearInterval(interval));
   },
   silent: (socket) => socket.resume(),
   deaf: (socket) => socket.pause(),

@@ -70,11 +70,13 @@ describe('two reactors in one thread', () => {
       log.push('a');
       b.setTimer(10, () => {
         log.push('b');
-        a.setTimer(10, () => log.push('a again'));
+        a.setTimer(10, () => {
+          log.push('a again');
+          for (const keeper of keepers) keeper.close();
+        });
       });
     });
-    const keeper = b.watch(pipe()[0], READABLE, () => {});
-    a.setTimer(40, () => keeper.close());
+    const keepers = [a, b].map((reactor) => reactor.watch(pipe()[0], READABLE, () => {}));
     await Promise.all([a.run(), b.run()]);
     expect(log).toEqual(['a', 'b', 'a again']);
     expect(performance.now() - beganMs).toBeGreaterThanOrEqual(25);

@@ -67,7 +67,7 @@ describe('a worker’s waits are whole although it looks for its termination mea
       turn: { result: 1 },
     });
     expect(figures['timeout']!.tookMs).toBeGreaterThanOrEqual(120.25);
-    expect(figures['event']!.tookMs).toBeGreaterThan(125); // its timer began a moment before
+    expect(figures['event']!.tookMs).toBeGreaterThan(125); // its timer is one of the runtime's, in whole milliseconds
     expect(figures['turn']!.tookMs).toBeGreaterThanOrEqual(110);
     // A wake is not mistaken for the end of a slice: that would go on for ever.
     expect(figures['wake']!.tookMs).toBeLessThan(1000);

@@ -4,7 +4,8 @@ import { Reactor, descriptors } from '../../../dist/index.js';
 
 const first = new Reactor();
 const second = new Reactor();
-const firstEnded = (first.setTimer(60, () => {}), first.run());
+const keeper = first.setTimer(60_000, () => {});
+const firstEnded = first.run();
 
 const held = [];
 try {
@@ -19,7 +20,10 @@ first.setTimer(10, () => {
   console.log('timer of the first');
   setTimeout(() => {
     console.log('timeout of the runtime');
-    second.post(() => console.log('second runs'));
+    second.post(() => {
+      console.log('second runs');
+      keeper.cancel();
+    });
     Promise.all([second.run(), firstEnded]).then(() => console.log('both have ended'));
   }, 10);
 });

@@ -23,16 +23,18 @@ if (isMainThread) {
   // An event after several slices.
   const [readEnd, writeEnd] = descriptors.pipe();
   poller.add(readEnd, READABLE);
-  parentPort.postMessage({ writeTo: writeEnd });
-  figures.event = timed(() => poller.wait(events, Infinity));
+  figures.event = timed(() => {
+    parentPort.postMessage({ writeTo: writeEnd });
+    return poller.wait(events, Infinity);
+  });
   poller.remove(poller.lookup(events[0], events[1]));
   poller.wake();
   figures.wake = timed(() => poller.wait(events, Infinity));
 
   const reactor = new Reactor({ poller: kind });
   let fired = 0;
-  reactor.setTimer(110, () => fired++);
   figures.turn = timed(() => {
+    reactor.setTimer(110, () => fired++);
     while (fired === 0) reactor.turn();
     return fired;
   });

@@ -171,8 +171,10 @@ describe.runIf(linux)('node', () => {
       child.stdin!.write('x');
       const peer = await ended;
       peers.splice(peers.indexOf(peer), 1);
+      // Each end is looked at as well, however much faster the two are than the looks.
+      for (const before = looks; looks === before;) await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(looks).toBeGreaterThan(5);
+    expect(looks).toBeGreaterThanOrEqual(20);
     expect(descriptors()).toBe(before - 20);
     controller.abort();
     expect(await watching).toBeNull();

@@ -53,8 +53,7 @@ describe('Recorder.toFile()', () => {
       expect(open()).toBe(1);
       for (let i = 0; i < 12_000; i++) recorder.mark('this is a mark of some length');
       recorder.close();
-      for (let i = 0; i < 500 && open() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 2));
-      expect(open()).toBe(0);
+      await expect.poll(open, { timeout: 10_000, interval: 2 }).toBe(0);
     },
   );
   test('a file that cannot be opened is the system’s error; a wrong argument ours', () => {
@@ -136,8 +135,7 @@ describe('UNDERLOOP_TRACE', () => {
       [...readTrace(file)].some((event) => event.type === 'itemBegin' && event.name === 'theLastThing');
     try {
       await once(child.stdout, 'data');
-      for (let i = 0; i < 1000 && !done(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-      expect(done()).toBe(true);
+      await expect.poll(done, { timeout: 15_000, interval: 5 }).toBe(true);
     } finally {
       child.kill('SIGKILL');
     }

@@ -3,17 +3,14 @@
 import { getEventListeners, once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { constants, networkInterfaces } from 'node:os';
+import { constants } from 'node:os';
 import { isIP } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { nativeKernel, resolveHost } from '../../src/index.js';
 import type { InternetAddress } from '../../src/index.js';
+import { hasIpv6 } from './ipv6.js';
 import { Logs, modes, realModes, scriptedModes, useWorld } from './world.js';
 import type { World } from './world.js';
-
-const hasIpv6 = Object.values(networkInterfaces())
-  .flat()
-  .some((one) => one?.address === '::1');
 
 /** A port that refuses: something listened there a moment ago. */
 function refusingPort(w: World): number {

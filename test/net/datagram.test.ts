@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { datagram, listen } from '../../src/index.js';
 import type { DatagramHandlers, DatagramOptions, DatagramSocket, SocketAddress } from '../../src/index.js';
 import { DATAGRAMS_PER_ITEM_MAX } from '../../src/net/datagram-socket.js';
+import { hasIpv6 } from './ipv6.js';
 import { modes, pattern, useWorld, type World } from './world.js';
 
 const linux = process.platform === 'linux';
@@ -60,7 +61,7 @@ describe.each(modes)('datagrams, $name', (mode) => {
   const world = useWorld(mode);
   const families = [
     { name: 'IPv4', options: () => ({}) },
-    { name: 'IPv6', options: () => ({ host: '::1' }) },
+    ...(hasIpv6 || mode.poller === 'scripted' ? [{ name: 'IPv6', options: () => ({ host: '::1' }) }] : []),
     ...(linux ? [{ name: 'Unix', options: () => ({ path: freshName() }) }] : []),
   ];
 
@@ -228,8 +229,12 @@ describe.each(modes)('datagrams, $name', (mode) => {
         server.socket.pause();
         const client = new Box(world(), { path: '', ...(connected && { to: server.address }) });
         const to = connected ? null : server.address;
-        for (let i = 0; i < 300; i++) expect(client.socket.send(String(i), to)).toBe(true);
-        expect(client.socket.queuedDatagrams).toBeGreaterThan(200);
+        // How many the kernel takes is a setting of the machine's (net.unix.max_dgram_qlen): as many, and 200 more.
+        let count = 0;
+        for (; client.socket.queuedDatagrams < 200; count++) {
+          expect(count).toBeLessThan(5000);
+          expect(client.socket.send(String(count), to)).toBe(true);
+        }
         // Writability that says nothing would be reported in every turn.
         const ran: number[] = [];
         const run = client.socket.run.bind(client.socket);
@@ -240,9 +245,9 @@ describe.each(modes)('datagrams, $name', (mode) => {
         for (let i = 0; i < 5; i++) world().reactor.turn(1);
         expect(ran).toEqual([]);
         server.socket.resume();
-        await world().until(() => client.events.includes('drain') && server.messages.length === 300);
-        expect(server.texts).toEqual(Array.from({ length: 300 }, (_, i) => String(i)));
-        expect([client.socket.sent, client.socket.dropped]).toEqual([300, 0]);
+        await world().until(() => client.events.includes('drain') && server.messages.length === count);
+        expect(server.texts).toEqual(Array.from({ length: count }, (_, i) => String(i)));
+        expect([client.socket.sent, client.socket.dropped]).toEqual([count, 0]);
         client.socket.close();
       }
     },
@@ -252,8 +257,9 @@ describe.each(modes)('datagrams, $name', (mode) => {
     const server = new Box(world(), { path: freshName() });
     server.socket.pause();
     const client = new Box(world(), { path: '', to: server.address, sendQueueBytesMax: 1000 });
-    const taken = Array.from({ length: 60 }, () => client.socket.send(pattern(100))).filter(Boolean).length;
-    expect(taken).toBeLessThan(40);
+    let taken = 0;
+    while (client.socket.send(pattern(100))) expect(++taken).toBeLessThan(5000);
+    expect(client.socket.send(pattern(100))).toBe(false);
     expect(client.socket.queuedDatagrams).toBe(10);
     server.socket.resume();
     await world().until(() => server.messages.length === taken);

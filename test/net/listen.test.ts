@@ -5,16 +5,13 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect as nodeConnect } from 'node:net';
 import type { Socket } from 'node:net';
-import { constants, networkInterfaces } from 'node:os';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { Listener } from '../../src/index.js';
+import { hasIpv6 } from './ipv6.js';
 import { Logs, modes, realModes, scriptedModes, useWorld } from './world.js';
-
-const hasIpv6 = Object.values(networkInterfaces())
-  .flat()
-  .some((one) => one?.address === '::1');
 
 describe.each(modes)('$name', (mode) => {
   const world = useWorld(mode);

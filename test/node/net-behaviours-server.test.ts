@@ -5,6 +5,7 @@ import { EventEmitter, once } from 'node:events';
 import * as nodeNet from 'node:net';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { hasIpv6 } from '../net/ipv6.js';
 import { World, closeOf, journal, nets, portOf, shape, textOf, thrown } from './nets.js';
 
 describe.each(nets)('%s', (_name, net) => {
@@ -183,7 +184,7 @@ describe.each(nets)('%s', (_name, net) => {
         expect(portOf(server)).toBeGreaterThan(0);
       }
     });
-    it('takes no IPv4 connections with ipv6Only', async () => {
+    it.skipIf(!hasIpv6)('takes no IPv4 connections with ipv6Only', async () => {
       const server = world.server().listen({ port: 0, host: '::', ipv6Only: true });
       await once(server, 'listening');
       const [error] = await once(world.connect({ port: portOf(server), host: '127.0.0.1' }), 'error');

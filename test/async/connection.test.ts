@@ -3,14 +3,18 @@
 import fc from 'fast-check';
 import { connect as nodeConnect } from 'node:net';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { connect, gather, listen, sleep, timeout, type AsyncConnection } from '../../src/async/index.js';
 import { Reactor, type UnixAddress } from '../../src/index.js';
 import { ScriptedKernel } from '../../src/testing.js';
 import { pattern } from '../net/world.js';
 import { codeOf, errorOf, kernels, runClean, world } from './tools.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'underloop-async-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A connected pair. */
 async function pair(reactor: Reactor, options = {}): Promise<[AsyncConnection, AsyncConnection]> {
@@ -44,7 +48,7 @@ describe.each(modes)('a connection (%s, %s)', (kernel, trigger) => {
 
   test('a Unix socket: its addresses are paths, and bytes go both ways', async () => {
     const { reactor, errors } = world(kernel);
-    const path = join(tmpdir(), `underloop-async-${String(process.pid)}-${trigger}.sock`);
+    const path = join(folder, `${kernel}-${trigger}.sock`);
     await runClean(reactor, async () => {
       await using listener = listen(reactor, { path, trigger });
       const address: UnixAddress = listener.address;

@@ -1,5 +1,6 @@
 // The executor: what workers give arrives as items, nothing is unbounded, and whatever happens no worker is left behind.
 
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import { executor, type Executor, type ExecutorOptions } from '../../src/executor/index.js';
 import { run, sleep } from '../../src/async/index.js';
@@ -198,7 +199,7 @@ test('reactor.runInExecutor(): modules of Node, files, and errors', async () => 
     const key = await reactor.runInExecutor('node:crypto', 'pbkdf2Sync', 'secret', 'salt', 10, 8, 'sha256');
     expect(Buffer.from(key as Uint8Array).length).toBe(8);
     expect(await reactor.runInExecutor(work, 'add', 20, 3)).toBe(23);
-    expect(await reactor.runInExecutor(work.pathname, 'add', 20, 3)).toBe(23);
+    expect(await reactor.runInExecutor(fileURLToPath(work), 'add', 20, 3)).toBe(23);
     expect(await codeOf(reactor.runInExecutor((() => 1) as never, 'x'))).toBe('ERR_EXECUTOR_FUNCTION');
   });
 });

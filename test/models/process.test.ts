@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { models } from '../../src/models/models.js';
 import { Client, request } from './client.js';
@@ -144,7 +145,7 @@ describe('the lifeline', () => {
   it('ends children whose parent is killed, though other pipes to them stay open', async () => {
     const program = `
       const { spawn } = require('node:child_process');
-      const child = spawn(process.execPath, [${JSON.stringify(new URL('../../dist/models/serve.js', import.meta.url).pathname)},
+      const child = spawn(process.execPath, [${JSON.stringify(fileURLToPath(new URL('../../dist/models/serve.js', import.meta.url)))},
         '--model', 'threads', '--lifeline-fd', '3'], { stdio: ['inherit', 'inherit', 'inherit', 'pipe'] });
       setInterval(() => {}, 1000);
     `;

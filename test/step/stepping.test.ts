@@ -18,8 +18,12 @@ const events = (stepped: Stepped): TraceEvent[] =>
   stepped.messages.flatMap((message) => ('events' in message ? message.events : []));
 const calls = (stepped: Stepped, name: string): Call[] =>
   events(stepped).filter((event): event is Call => event.type === 'call' && event.name.startsWith(name));
+/** On a slow machine descriptors of the reactor's host are in a batch, too: the slice's timer, the runtime's loop. */
+const isHosts = ({ name }: { name: string }): boolean => name === 'HostSource';
 const names = (list: readonly TraceEvent[]): string[] =>
-  list.flatMap((event) => (event.type === 'itemBegin' ? [event.name] : []));
+  list.flatMap((event) => (event.type === 'itemBegin' && !isHosts(event) ? [event.name] : []));
+/** What is left of the program's own in the batch. */
+const left = ({ next }: HeldState): HeldState['next'] => next.filter((one) => !isHosts(one));
 
 /** The echo server, held before it accepts its first client, which has sent `text`. */
 async function echo(text: string): Promise<{ stepped: Stepped; client: Client; held: HeldState }> {
@@ -92,7 +96,9 @@ describe('a held echo server', () => {
     stepped.session.send({ do: 'continue' });
     while (client.got === '') await once(client.socket, 'data');
     client.socket.write('two');
-    expect(await stepped.held()).toMatchObject({ reason: 'breakpoint', breakpoint: 1, next: [{ fd }] });
+    const broken = await stepped.held();
+    expect(broken).toMatchObject({ reason: 'breakpoint', breakpoint: 1 });
+    expect(left(broken)).toMatchObject([{ fd }]);
     expect((await stepped.go({ do: 'unbreak', number: 1 }))!.breakpoints).toEqual([]);
 
     await stepped.go({ do: 'break', condition: { kind: 'closed', handler: 'Conn' } });
@@ -111,8 +117,8 @@ describe('a held echo server', () => {
     const held = await toConnection(stepped);
     const { fd } = held.next[0]!;
     const dropped = (await stepped.go({ do: 'drop', index: 0 }))!;
-    expect([dropped.repeated, dropped.next]).toEqual([true, []]);
-    expect((await stepped.go({ do: 'drop', index: 7 }))!.next).toEqual([]);
+    expect([dropped.repeated, left(dropped)]).toEqual([true, []]);
+    expect(left((await stepped.go({ do: 'drop', index: 7 }))!)).toEqual([]);
     expect(stepped.refusals[0]).toContain('index must be the place of a readiness');
     const later = (await stepped.step())!;
     expect(later.turn).toBeGreaterThan(held.turn);
@@ -129,10 +135,11 @@ describe('a held echo server', () => {
     await once(other.socket, 'connect');
     await stepped.go({ do: 'drop', index: 0 });
     const both = (await stepped.step())!; // what was dropped, and the listener
-    expect(both.next).toHaveLength(2);
-    const moved = (await stepped.go({ do: 'move', from: 1, to: 0 }))!;
-    expect(moved.next.map(({ name }) => name)).toEqual(both.next.map(({ name }) => name).reverse());
-    expect(names((await stepped.step())!.events)).toEqual([both.next[1]!.name]);
+    const [one, two] = left(both).map(({ name }) => name) as [string, string];
+    expect([one, two].sort()).toEqual(['Connection', 'Listener']);
+    const moved = (await stepped.go({ do: 'move', from: both.next.indexOf(left(both)[1]!), to: 0 }))!;
+    expect(left(moved).map(({ name }) => name)).toEqual([two, one]);
+    expect(names((await stepped.step())!.events)).toEqual([two]);
     stepped.session.send({ do: 'continue' });
     await Promise.all([client.end(), other.end()]);
     expect([client.got, other.got]).toEqual(['first', '']);
@@ -185,7 +192,9 @@ describe('a program that runs freely', () => {
     await stepped.until(() => stepped.refusals[0], 'refusal');
     expect(stepped.refusals[0]).toContain('the program runs: pause it first');
     stepped.session.send({ do: 'pause' });
-    expect(await stepped.held()).toMatchObject({ reason: 'pause', next: [{ kind: 'timer', name: 'item' }] });
+    const paused = await stepped.held();
+    expect(paused.reason).toBe('pause');
+    expect(left(paused)).toMatchObject([{ kind: 'timer', name: 'item' }]);
     const held = (await stepped.step(10))!;
     expect([held.reason, names(held.events).length]).toEqual(['step', 10]);
   });
@@ -210,7 +219,8 @@ describe('a program that runs freely', () => {
     ['sleeps in a call', 'sleep', /^futex/],
   ])('one that %s is told as silent, with what its main thread is in', async (_what, argument, call) => {
     const said = await plainly(loop, [argument], { json: true });
-    const silent = said.objects.find(({ type }) => type === 'silent');
+    // On a busy machine a program may be silent while it is loaded, too.
+    const silent = said.objects.findLast(({ type }) => type === 'silent');
     expect(silent).toMatchObject({ call: expect.stringMatching(call) as string });
     expect(said.ending.code).toBe(0);
   });

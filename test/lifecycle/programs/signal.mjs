@@ -30,6 +30,10 @@ if (handling === 'closing') {
     });
   }
 }
-reactor.setTimer(30, () => console.log(`port ${listener.address.port}, connections ${listener.connections}`));
+const tell = () => {
+  if (listener.connections < 20) reactor.setTimer(5, tell);
+  else console.log(`port ${listener.address.port}, connections ${listener.connections}`);
+};
+reactor.setTimer(30, tell);
 await reactor.run();
 console.log('run() has ended');

@@ -570,7 +570,7 @@ describe.each(nets)('%s', (_name, net) => {
         await new Promise((resolve) => setTimeout(resolve, 40));
         peer.write('x');
       }
-      await once(client, 'timeout');
+      if (quietMs.length === 0) await once(client, 'timeout');
       // On a machine that stands still it may come more than once, but never so soon behind a byte. The runtime's own
       // clock is that of its last pass, and so a little behind.
       expect(Math.min(...quietMs)).toBeGreaterThan(100);

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { nativeKernel } from '../../src/index.js';
-import { runProgram } from './child.js';
+import { HANG_MS, runProgram } from './child.js';
 
 interface Figures {
   tookMs: number[];
@@ -12,11 +12,11 @@ interface Figures {
 }
 
 async function terminated(how: string, kind: string, rounds: number): Promise<Figures> {
-  const { stdout, stderr, code } = await runProgram('lifecycle/programs/terminate.mjs', [
-    how,
-    kind,
-    String(rounds),
-  ]);
+  const { stdout, stderr, code } = await runProgram(
+    'lifecycle/programs/terminate.mjs',
+    [how, kind, String(rounds)],
+    { hangMs: HANG_MS + 500 * rounds }, // twenty workers take long on a loaded machine; what never ends is ended
+  );
   expect([code, stderr]).toEqual([0, '']);
   return JSON.parse(stdout) as Figures;
 }

@@ -13,7 +13,7 @@ await run(reactor, async () => {
   const serving = serve(listener, async (connection) => {
     const order = String(await connection.readUntil('\n', { maxBytes: 200 }));
     await sleep(reactor, order.includes('gift') ? 12 : 2);
-    await connection.write(`paid ${order}`);
+    await connection.write(`paid ${order}\n`);
     await connection.end();
   });
 

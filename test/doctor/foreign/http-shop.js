@@ -8,7 +8,11 @@ import { createHttpAgent, createHttpServer } from 'underloop/node';
 
 const derive = promisify(pbkdf2);
 const carts = new Map();
-const catalogue = Array.from({ length: 500 }, (_, i) => ({ id: i, name: `article ${i}`, price: (i * 37) % 100 }));
+const catalogue = Array.from({ length: 500 }, (_, i) => ({
+  id: i,
+  name: `article ${i}`,
+  price: (i * 37) % 100,
+}));
 
 async function route(request, response) {
   const { pathname } = new URL(request.url, 'http://shop');

@@ -1,19 +1,22 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { READABLE, Reactor, adopt } from 'underloop';
 
-const NAME = `licenses-${process.pid}`;
+const folder = mkdtempSync(join(tmpdir(), 'licenses-'));
+const PATH = join(folder, 'socket');
 
 class LicenseServer {
   seats = new Set();
   refusals = 0;
   granted = 0;
 
-  constructor(reactor, name) {
+  constructor(reactor, path) {
     this.reactor = reactor;
     const { kernel } = reactor;
     this.fd = kernel.socket('unix');
-    kernel.bind(this.fd, { family: 'unix', path: `\0${name}` });
+    kernel.bind(this.fd, { family: 'unix', path });
     kernel.listen(this.fd, 128);
     this.watch = reactor.watch(this.fd, READABLE, this.admit.bind(this));
   }
@@ -48,12 +51,12 @@ class LicenseServer {
 }
 
 const reactor = new Reactor();
-const server = new LicenseServer(reactor, NAME);
+const server = new LicenseServer(reactor, PATH);
 
 const office = `
   const { connect } = require('node:net');
   for (let i = 0; i < 70; i++) {
-    const socket = connect('\\0${NAME}', () => socket.write('cad'));
+    const socket = connect('${PATH}', () => socket.write('cad'));
     socket.on('error', () => {});
   }
   setTimeout(() => process.exit(), 1300);
@@ -72,5 +75,6 @@ let renewals = 0;
 })();
 
 await reactor.run();
+rmSync(folder, { recursive: true });
 const { refusals, granted } = server;
 console.log(JSON.stringify({ fault: refusals > 1000, evidence: { refusals, granted, renewals } }));

@@ -1,4 +1,13 @@
-import { appendFileSync, closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { READABLE, Reactor, descriptors } from 'underloop';
@@ -23,7 +32,7 @@ function onNews(readiness, watch) {
 
 function readMore(watch) {
   let budget = 8;
-  for (let count; (count = readSync(log, bytes, 0, bytes.length, null)) > 0; ) {
+  for (let count; (count = readSync(log, bytes, 0, bytes.length, null)) > 0;) {
     for (let i = 0; i < count; i++) if (bytes[i] === 10) seen++;
     if (--budget === 0) {
       reactor.post(() => watch.closed || readMore(watch));

@@ -14,7 +14,15 @@ const message = (type, ...parts) => {
 const short = (value) => Buffer.from([value >> 8, value & 255]);
 const long = (value) => Buffer.from(Int32Array.of(value).buffer).swap32();
 const READY = message('Z', Buffer.from('I'));
-const COLUMN = Buffer.concat([Buffer.from('n\0'), long(0), short(0), long(25), short(65535), long(-1), short(0)]);
+const COLUMN = Buffer.concat([
+  Buffer.from('n\0'),
+  long(0),
+  short(0),
+  long(25),
+  short(65535),
+  long(-1),
+  short(0),
+]);
 const row = (text) => message('D', short(1), long(text.length), Buffer.from(text));
 
 function answer(sql) {

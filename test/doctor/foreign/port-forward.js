@@ -73,7 +73,8 @@ async function upload(chunks) {
 
 const running = reactor.run();
 const results = [];
-for (let round = 0; round < 3; round++) results.push(...(await Promise.all([upload(12), upload(8), upload(4)])));
+for (let round = 0; round < 3; round++)
+  results.push(...(await Promise.all([upload(12), upload(8), upload(4)])));
 forwarder.close();
 target.close();
 await running;

@@ -9,7 +9,7 @@ let dropped = 0;
 function tell(text, except) {
   const bytes = Buffer.from(text);
   for (const member of room) {
-    if (member === except) continue;
+    if (member === except || !member.writable) continue;
     if (member.write(bytes) < bytes.length) {
       dropped++;
       member.reset();

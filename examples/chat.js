@@ -1,7 +1,21 @@
-// A chat of many users, line by line: node examples/chat.js [--port 7000 | --path /tmp/chat.sock]. Join it with
-// `nc 127.0.0.1 7000` or `nc -U /tmp/chat.sock`. /name NEW renames you, /who lists everybody, /quit leaves.
+#!/usr/bin/env node
+// A chat of many users, line by line, over TCP or a Unix socket. Run it, then join it from other terminals with nc.
+
 import { parseArgs } from 'node:util';
-import { Reactor, listen } from './lib/underloop.js';
+import { Reactor, SystemError, UnderloopError, listen } from './lib/underloop.js'; // in a program of yours: 'underloop'
+
+const HELP = `A chat of many users, line by line. /name NEW renames you, /who lists everybody, /quit leaves.
+
+  node examples/chat.js [--port PORT | --path PATH]
+
+  --port PORT   the port of 127.0.0.1 to listen on; 0: the system chooses (7000)
+  --path PATH   a Unix socket of that path instead; what a killed server has left there is replaced
+  -h, --help    this text
+
+Ctrl-C ends it, with 0. Exit status 1: the system refused (the port is in use, ...). 2: a wrong option.
+
+  node examples/chat.js                          then, in other terminals: nc 127.0.0.1 7000
+  node examples/chat.js --path /tmp/chat.sock    then: nc -U /tmp/chat.sock`;
 
 /** A line may be so long. Who sends more without an end of line is turned out, for the rest must be kept somewhere. */
 const LINE_BYTES_MAX = 1024;
@@ -10,9 +24,34 @@ const QUEUE_BYTES_MAX = 64 * 1024;
 const USERS_MAX = 10_000;
 const NAME = /^[\p{L}\p{N}_-]{1,20}$/u;
 
-const { values } = parseArgs({
-  options: { port: { type: 'string', default: '7000' }, path: { type: 'string' } },
-});
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        port: { type: 'string', default: '7000' },
+        path: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (values.help) {
+      console.log(HELP);
+      process.exit(0);
+    }
+    if (values.path !== undefined) return { path: values.path, replaceStale: true };
+    const port = Number(values.port);
+    if (!/^\d+$/.test(values.port) || port > 65_535) {
+      throw new Error(`--port must be a port from 0 to 65535; got ${values.port}`);
+    }
+    return { port };
+  } catch (error) {
+    fail(2, `${error.message}. See --help`);
+  }
+}
+
+function fail(status, message) {
+  console.error(`chat: ${message}.`);
+  process.exit(status);
+}
 
 /** Who is here: the connection of each name. */
 const users = new Map();
@@ -62,50 +101,50 @@ function printable(bytes) {
   return bytes.toString('utf8').replace(/\p{Cc}/gu, '');
 }
 
+const handlers = {
+  open(connection) {
+    const name = `guest${++guests}`;
+    connection.context = { name, rest: Buffer.alloc(0), reason: 'left' };
+    tellAll(`* ${name} joined`);
+    users.set(name, connection);
+    say(connection, `* welcome, ${name}: ${users.size} here. /name NEW, /who, /quit`);
+  },
+
+  data(connection, buffer, start, end) {
+    const user = connection.context;
+    let rest = Buffer.concat([user.rest, buffer.subarray(start, end)]);
+    for (let at = rest.indexOf('\n'); at >= 0 && at <= LINE_BYTES_MAX; at = rest.indexOf('\n')) {
+      received(connection, printable(rest.subarray(0, at)).trim());
+      rest = rest.subarray(at + 1);
+      if (!connection.writable) return;
+    }
+    user.rest = Buffer.from(rest);
+    if (rest.length <= LINE_BYTES_MAX) return;
+    user.reason = 'sent too long a line';
+    say(connection, `* a line may have ${LINE_BYTES_MAX} bytes`);
+    connection.close();
+  },
+
+  close(connection) {
+    const { name, reason } = connection.context;
+    users.delete(name);
+    tellAll(`* ${name} ${reason}`);
+  },
+};
+
+const where = readOptions();
 const reactor = new Reactor();
-const listener = listen(
-  reactor,
-  {
-    ...(values.path === undefined
-      ? { port: Number(values.port) }
-      : { path: values.path, replaceStale: true }),
-    writeQueueBytesMax: QUEUE_BYTES_MAX,
-    connectionsMax: USERS_MAX,
-  },
-  {
-    open(connection) {
-      const name = `guest${++guests}`;
-      connection.context = { name, rest: Buffer.alloc(0), reason: 'left' };
-      tellAll(`* ${name} joined`);
-      users.set(name, connection);
-      say(connection, `* welcome, ${name}: ${users.size} here. /name NEW, /who, /quit`);
-    },
-
-    data(connection, buffer, start, end) {
-      const user = connection.context;
-      let rest = Buffer.concat([user.rest, buffer.subarray(start, end)]);
-      for (let at = rest.indexOf('\n'); at >= 0 && at <= LINE_BYTES_MAX; at = rest.indexOf('\n')) {
-        received(connection, printable(rest.subarray(0, at)).trim());
-        rest = rest.subarray(at + 1);
-        if (!connection.writable) return;
-      }
-      user.rest = Buffer.from(rest);
-      if (rest.length <= LINE_BYTES_MAX) return;
-      user.reason = 'sent too long a line';
-      say(connection, `* a line may have ${LINE_BYTES_MAX} bytes`);
-      connection.close();
-    },
-
-    close(connection) {
-      const { name, reason } = connection.context;
-      users.delete(name);
-      tellAll(`* ${name} ${reason}`);
-    },
-  },
-);
+let listener;
+try {
+  const bounds = { writeQueueBytesMax: QUEUE_BYTES_MAX, connectionsMax: USERS_MAX };
+  listener = listen(reactor, { ...where, ...bounds }, handlers);
+} catch (error) {
+  if (!(error instanceof SystemError) && !(error instanceof UnderloopError)) throw error;
+  fail(error instanceof UnderloopError ? 2 : 1, error.message);
+}
 
 const { address } = listener;
-console.log(`chat at ${values.path ?? `${address.host}:${address.port}`}`);
+console.log(`chat at ${address.path ?? `${address.host}:${address.port}`}`);
 
 /** Ctrl-C: says so, sends what is queued, removes the socket's file. */
 function stop() {

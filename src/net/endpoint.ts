@@ -290,6 +290,7 @@ export abstract class Endpoint<Context> implements Source, Disposable {
     this.fd = -1;
     if (this.rare !== null) this.rare.queue = null;
     if (isOurs) this.kernel.close(fd);
+    this.service.connectionShut?.(this.self);
     this.reactor.closing(this);
   }
 

@@ -315,11 +315,15 @@ export class Listener<Context = unknown, Address extends SocketAddress = Interne
   }
 
   /** @internal */
-  connectionClosed(connection: Connection<Context>): void {
+  connectionShut({ bytesRead, bytesWritten }: Connection<Context>): void {
+    this.bytesReadBefore += bytesRead;
+    this.bytesWrittenBefore += bytesWritten;
+  }
+
+  /** @internal */
+  connectionClosed(): void {
     const wasFull = this.full;
     this.connections--;
-    this.bytesReadBefore += connection.bytesRead;
-    this.bytesWrittenBefore += connection.bytesWritten;
     if (wasFull) this.updateInterest();
   }
 

@@ -51,6 +51,8 @@ export interface Service<Context> {
   readonly holdsReplies: boolean;
   /** Whom a connect is for: errors name it when the kernel cannot. */
   readonly target?: SocketAddress | undefined;
+  /** Told when a connection closes and moves no more bytes; in a later turn {@link connectionClosed} follows. */
+  connectionShut?(connection: Connection<Context>): void;
   /** Told when a connection has closed: the listener counts. */
   connectionClosed(connection: Connection<Context>): void;
 }

@@ -83,23 +83,16 @@ export function setNonBlocking(fd: number): void {
 }
 
 /** Reads into `bytes`: the number read, 0 at end-of-file, or null when it would block. */
-export function read(fd: number, bytes: Uint8Array, start = 0, length = bytes.length - start): number | null {
+export function read(fd: number, bytes: Uint8Array, start = 0, length?: number): number | null {
   checkFd('fd', fd);
-  checkRange(bytes, start, length);
-  const count = binding.read(fd, bytes, start, length);
+  const count = binding.read(fd, bytes, start, checkRange(bytes, start, length));
   return count === EAGAIN ? null : mustFd('read', count, fd);
 }
 
 /** Writes from `bytes`: the number taken, or null when it would block. */
-export function write(
-  fd: number,
-  bytes: Uint8Array,
-  start = 0,
-  length = bytes.length - start,
-): number | null {
+export function write(fd: number, bytes: Uint8Array, start = 0, length?: number): number | null {
   checkFd('fd', fd);
-  checkRange(bytes, start, length);
-  const count = binding.write(fd, bytes, start, length);
+  const count = binding.write(fd, bytes, start, checkRange(bytes, start, length));
   return count === EAGAIN ? null : mustFd('write', count, fd);
 }
 
@@ -114,8 +107,11 @@ function mustFd(syscall: string, result: number, fd: number): number {
   return result;
 }
 
-function checkRange(bytes: unknown, start: number, length: number): void {
+/** Gives the length: unless given, all behind `start`. */
+function checkRange(bytes: unknown, start: number, given: number | undefined): number {
   if (!(bytes instanceof Uint8Array)) throw argumentError('bytes', 'a Uint8Array', bytes);
   checkInteger('start', start, 0, bytes.length);
+  const length = given ?? bytes.length - start;
   checkInteger('length', length, 0, bytes.length - start);
+  return length;
 }

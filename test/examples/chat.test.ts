@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
+import { runProgram, type Outcome } from '../lifecycle/child.js';
 
 const program = fileURLToPath(new URL('../../examples/chat.js', import.meta.url));
 const children: ChildProcess[] = [];
@@ -53,6 +54,18 @@ class User {
     await expect.poll(() => this.lines.join('\n'), { timeout: 20_000, interval: 5 }).toContain(text);
   }
 }
+
+test('--help tells what it does; a wrong option ends with 2, what the system refuses with 1, and neither with a stack', async () => {
+  const run = (args: string[]): Promise<Outcome> => runProgram('../examples/chat.js', args);
+  const [help, wrong, refused] = await Promise.all([
+    run(['--help']),
+    run(['--port', 'x']),
+    run(['--path', '/no/such/folder/chat.sock']),
+  ]);
+  expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('--path PATH')]);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/^chat: --port .*\n$/)]);
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/^chat: bind ENOENT .*\n$/)]);
+});
 
 describe.each(['TCP', 'a Unix path'])('a chat over %s', (kind) => {
   test('join, talk, rename, leave, be turned out, and Ctrl-C', { timeout: 60_000 }, async () => {

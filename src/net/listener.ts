@@ -1,82 +1,33 @@
 // A listening socket, of TCP or Unix: accepts in bounded portions, and survives running out of descriptors.
 
-import { SystemError, argumentError, checkInteger, checkMs, type UnderloopError } from '../errors.js';
+import { SystemError, type UnderloopError } from '../errors.js';
 import { EAGAIN, ECONNABORTED, EMFILE, ENFILE, EPERM } from '../kernel/errno.js';
 import type { InternetAddress, Kernel, SocketAddress, UnixAddress } from '../kernel/kernel.js';
 import { NONE, READABLE } from '../poller/poller.js';
 import type { Reactor } from '../reactor/reactor.js';
 import type { Source } from '../reactor/run-queue.js';
-import {
-  checkFlush,
-  checkHandlers,
-  checkObject,
-  checkQueueBound,
-  checkReactor,
-  connectionTrigger,
-} from './checks.js';
+import { checkObject, checkReactor, connectionTrigger } from './checks.js';
 import { Connection } from './connection.js';
 import { IdleScan } from './idle.js';
-import { checkPlace, openListening, type Listening, type PlaceOptions } from './listening.js';
-import { checkStreamOptions, type StreamOptions } from './options.js';
-import { Reserve } from './reserve.js';
 import {
-  WRITE_QUEUE_BYTES_MAX,
-  type ConnectionHandlers,
-  type Service,
-  type ServiceOptions,
-} from './service.js';
+  checkListen,
+  type ListenOptions,
+  type ListenerCounters,
+  type ListenerHandlers,
+} from './listen-options.js';
+import { checkPlace, openListening, type Listening } from './listening.js';
+import { Reserve } from './reserve.js';
+import { WRITE_QUEUE_BYTES_MAX, type Service } from './service.js';
 import { removeFile } from './socket-file.js';
 import { Staging } from './staging.js';
+
+export type { ListenOptions, ListenerCounters, ListenerHandlers };
 
 /** Connections accepted per readiness: a flood of them gets no more before the connections that are there. */
 export const ACCEPTS_PER_ITEM_MAX = 64;
 
 /** How long accepting rests when the process or the system is out of descriptors or memory. */
 export const ACCEPT_BACKOFF_MS = 100;
-
-/** Below it the passes over all connections would follow one another without a pause. */
-const IDLE_TIMEOUT_MS_MIN = 16;
-
-/** What {@link listen} is told: where, options of the sockets accepted, and bounds. */
-export interface ListenOptions extends PlaceOptions, StreamOptions, ServiceOptions {
-  /**
-   * Connections open at once; no bound unless given. At the bound nothing more is accepted: clients wait in the kernel's
-   * queue, which `backlog` bounds, until one closes. 1 to 2,147,483,647.
-   */
-  connectionsMax?: number;
-  /**
-   * A connection that for so long was neither read from nor written to is told `idle`, or without that handler closed with
-   * ERR_TIMEOUT. Never early, and late by a sixteenth. 16 ms at least. No timeout unless given.
-   */
-  idleTimeoutMs?: number;
-}
-
-/** What a listener has seen since its start. */
-export interface ListenerCounters {
-  /** Open now. */
-  readonly connections: number;
-  /** Accepted, those that have closed included. */
-  readonly accepted: number;
-  /** Turned away because no descriptor was left. */
-  readonly refused: number;
-  /** Read from connections, open and closed. */
-  readonly bytesRead: number;
-  /** Taken by the kernel from connections, open and closed. */
-  readonly bytesWritten: number;
-  /** Times that a connection was idle for `idleTimeoutMs`. */
-  readonly timedOut: number;
-  /** Errors of accept(2) that made accepting rest, and connections that the poller had no room for. */
-  readonly acceptErrors: number;
-}
-
-/** Handlers of a listener: those of its connections, and its own. */
-export interface ListenerHandlers<Context = unknown> extends ConnectionHandlers<Context> {
-  /**
-   * accept(2) failed for a reason that concerns the listener (EMFILE, ...), and it goes on by itself after a pause; or
-   * the poller had no room for one connection (ERR_FD_TOO_LARGE), which was turned away.
-   */
-  acceptError?(listener: Listener<Context, SocketAddress>, error: SystemError | UnderloopError): void;
-}
 
 /**
  * A socket that accepts connections, made by {@link listen}. `Address`: what {@link Listener.address} is, TCP's unless a
@@ -360,22 +311,7 @@ export function listen<Context = unknown>(
   checkReactor(reactor);
   checkObject('options', options);
   const place = checkPlace(options);
-  checkStreamOptions('options', options);
-  const { connectionsMax, idleTimeoutMs } = options;
-  if (connectionsMax !== undefined) checkInteger('options.connectionsMax', connectionsMax, 1, 2 ** 31 - 1);
-  if (idleTimeoutMs !== undefined) {
-    checkMs('options.idleTimeoutMs', idleTimeoutMs);
-    if (idleTimeoutMs < IDLE_TIMEOUT_MS_MIN) {
-      throw argumentError(
-        'options.idleTimeoutMs',
-        `at least ${String(IDLE_TIMEOUT_MS_MIN)} ms`,
-        idleTimeoutMs,
-      );
-    }
-  }
-  checkQueueBound(options.writeQueueBytesMax);
-  checkFlush(options.flush);
-  checkHandlers(handlers);
+  checkListen(options, handlers);
   connectionTrigger(options.trigger, reactor.poller);
   const listening = openListening(reactor.kernel, place, options);
   try {

@@ -96,7 +96,10 @@ export function write(fd: number, bytes: Uint8Array, start = 0, length?: number)
   return count === EAGAIN ? null : mustFd('write', count, fd);
 }
 
-/** Closes a descriptor made here. Deregister it from its poller first. */
+/**
+ * Closes a descriptor made here, which nothing else should do: what a thread has made and not closed here is closed when
+ * the thread ends, and a worker would close what has the number by then. Deregister it from its poller first. close(2).
+ */
 export function close(fd: number): void {
   checkFd('fd', fd);
   mustFd('close', binding.close(fd), fd);

@@ -17,6 +17,8 @@ const CONNECTIONS_MAX = 1_000_000;
 const REQUESTS_MAX = 100_000;
 /** Requests under way at once that a load generator keeps a table of. */
 const OUTSTANDING_MAX = 2 ** 22;
+/** Of one load generator, each with a clock of its own. */
+const ACTIVES_MAX = 100_000;
 const ROUNDS_MAX = 1000;
 const POINT_MAX = CONNECTIONS_MAX;
 const DURATION_MS_MAX = 600_000;
@@ -56,11 +58,14 @@ export function readSettings(workload: WorkloadName, options: CompareOptions): C
   checkInteger('--cpu (microseconds)', settings.cpuUs, 0, CPU_US_MAX);
   checkInteger('--payload', settings.payloadBytes, 0, PAYLOAD_BYTES_MAX);
   checkInteger('--depth', settings.depth, 1, 65_536);
-  checkInteger('--actives', settings.actives, 0, CONNECTIONS_MAX);
+  const activesMin = workload === 'active' || workload === 'slow' ? 1 : 0; // nothing would be measured
+  checkInteger('--actives', settings.actives, activesMin, ACTIVES_MAX);
   checkInteger('--pool-threads', settings.poolThreads, 1, 32_768);
   for (const point of settings.points) checkInteger('--points', point, 0, POINT_MAX);
   if (settings.points.length === 0 && (workload === 'cpu' || workload === 'saturate'))
     throw argumentError('--points', 'at least one', settings.points);
+  if (new Set(settings.points).size < settings.points.length)
+    throw argumentError('--points', 'numbers of which none is there twice', settings.points);
   if (workload === 'saturate') {
     if (Math.min(...settings.points) < 1)
       throw argumentError('--points', 'percentages above 0', settings.points);

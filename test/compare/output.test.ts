@@ -16,6 +16,7 @@ import {
 import { figureTable, footing, heading } from '../../src/compare/render/frame.js';
 import type { Cell, FigureInfo, Report } from '../../src/compare/report.js';
 import { summarise } from '../../src/compare/statistics.js';
+import { renderLadder } from '../../src/compare/render/ladder.js';
 import { cellOf, reportOf } from './report.js';
 
 /** RFC 4180, by hand: what a spreadsheet does. */
@@ -41,6 +42,16 @@ function parseCsv(text: string): string[][] {
   }
   return rows;
 }
+
+test('a workload with points has a table for each figure that was measured anywhere, and no empty ones', () => {
+  const us = (title: string): FigureInfo => ({ title, unit: 'us', source: '' });
+  const figures = { 'p50Us@1': us('p50, 1'), 'p50Us@2': us('p50, 2'), 'p99Us@1': us('p99, 1') };
+  const text = (values: Record<string, number>): string =>
+    renderLadder(reportOf([cellOf(1, 'a', values)], figures), 'title', ['p50Us', 'p99Us']);
+  expect(text({ 'p50Us@2': 7 })).toMatch(/\n\n +a\np50, 2 +7\.00\n\n\S/);
+  expect(text({})).not.toMatch(/^ +a$/m);
+  expect(text({ 'p50Us@1': 5, 'p99Us@1': 9 }).match(/^ +a$/gm)).toHaveLength(2);
+});
 
 describe('CSV', () => {
   const text = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '\r', ' ', 'é') });

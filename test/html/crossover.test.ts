@@ -41,9 +41,16 @@ test('there is a map for each amount of work, its axes in order, and each cell s
     { x: '1', y: '0 ms', winner: 'no difference', margin: null, note: 'leave some unserved: pool' },
   ]);
   expect(some!.cells).toEqual([
-    { x: '1', y: '0 ms', winner: 'pool+threads', margin: 3, note: 'by p99 latency' },
+    { x: '1', y: '0 ms', winner: 'pool+threads', margin: 3, by: 'p99', note: 'by p99 latency' },
     { x: '64', y: '0 ms', winner: null, margin: null, note: '' },
   ]);
+});
+
+test('what decided is named in the cell, unless it was throughput', () => {
+  const page = crossoverHtml(report);
+  expect(page).toContain('>1.38x<');
+  expect(page).toContain('>3.00x p99<');
+  expect(page).not.toContain('Curves: drag');
 });
 
 test('its sentences stand above the maps as text', () => {

@@ -25,6 +25,12 @@ export interface CrossoverData {
   }[];
 }
 
+/** What decided, as far as it is not throughput, so short that it stands in a cell. */
+const BY: Readonly<Partial<Record<string, string>>> = {
+  'server CPU per request': 'CPU',
+  'p99 latency': 'p99',
+};
+
 const ascending = (values: readonly number[]): number[] => [...new Set(values)].toSorted((a, b) => a - b);
 
 /** One map per amount of CPU: connections from left to right, waits from top to bottom. */
@@ -42,6 +48,7 @@ export function crossoverMaps({ cells }: CrossoverData): CrossoverMap[] {
         y: `${waitMs} ms`,
         winner: winners.length === 0 ? null : by === null ? 'no difference' : winners.toSorted().join('+'),
         margin: by === null || margin === 0 ? null : 1 + margin,
+        ...(by !== null && BY[by] !== undefined && { by: BY[by] }),
         note: [
           ...(by === null ? [] : [`by ${by}`]),
           ...(notServing.length === 0 ? [] : [`leave some unserved: ${notServing.join(', ')}`]),

@@ -12,6 +12,8 @@ export interface MapCell {
   readonly winner: string | null;
   /** How many times as good as the next one. */
   readonly margin: number | null;
+  /** What the margin is of, in a word. Left out: of throughput. */
+  readonly by?: string;
   /** Computed by the law and not measured. */
   readonly predicted?: boolean;
   /** What else there is to say, for the table and the title. */
@@ -30,9 +32,10 @@ export interface CrossoverMap {
 
 const CELL = 46;
 
-function cellText({ winner, margin, predicted }: MapCell): [string, string] {
-  const by = margin === null ? '' : `${margin.toFixed(margin < 10 ? 2 : 0)}x`;
-  return [winner ?? 'nobody', predicted === true ? `~${by}` : by];
+function cellText({ winner, margin, predicted, by }: MapCell): [string, string] {
+  const times =
+    margin === null ? '' : `${margin.toFixed(margin < 10 ? 2 : 0)}x${by === undefined ? '' : ` ${by}`}`;
+  return [winner ?? 'nobody', predicted === true ? `~${times}` : times];
 }
 
 function draw(map: CrossoverMap, winners: readonly string[], { width, narrow }: Frame): Drawn {
@@ -70,7 +73,7 @@ export function crossoverMap(map: CrossoverMap, winners: readonly string[]): Mar
   const legend = markup`<ul class="legend">${winners.map((name, i) => markup`<li>${swatch(i)} ${name}</li>`)}</ul>`;
   return figure(
     map.title,
-    'In each cell the model that wins, and how many times as good as the next it is; ~ and a dashed edge: computed by the law and not measured.',
+    'In each cell the model that wins, and how many times as good as the next it is, by throughput or by what is named; ~ and a dashed edge: computed by the law and not measured.',
     [legend, picture(`${map.title}: the winner of each cell`, (frame) => draw(map, winners, frame))],
     [
       [`${map.xTitle}, ${map.yTitle}`, 'winner', 'margin', ''],

@@ -65,6 +65,10 @@ ${chartsOf(report).map((chart) => ('drawing' in chart ? chart.drawing : place(ch
 <details><summary>Every cell: each figure of each round</summary>${cells(report)}</details></section>
 `,
   );
+  const hint =
+    curves.length === 0
+      ? null
+      : markup`<p class="hint">Curves: drag to zoom, double-click or Escape for the whole, arrow keys read values, a name in a legend hides its curve.</p><noscript><p class="notice">The curves need JavaScript; the table below each has the same.</p></noscript>`;
   const name =
     title ?? (titles.length === 1 ? `underloop compare ${titles[0]}` : 'underloop: a comparison of models');
   const style = `${library('uPlot.min.css')}\n${pageStyle}`;
@@ -76,7 +80,7 @@ ${chartsOf(report).map((chart) => ('drawing' in chart ? chart.drawing : place(ch
       : markup`<nav aria-label="Comparisons"><ul>${titles.map((text, i) => markup`<li><a href="#r${i}">${text.split(':')[0]}</a></li>`)}</ul></nav>`;
   return `<!DOCTYPE html>\n${
     markup`<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${name}</title><style>${raw(style)}</style></head><body>
-${patterns()}<header><h1>${name}</h1>${contents}<p class="hint">Curves: drag to zoom, double-click or Escape for the whole, arrow keys read values, a name in a legend hides its curve.</p><noscript><p class="notice">The curves need JavaScript; the table below each has the same.</p></noscript></header><main>
+${patterns()}<header><h1>${name}</h1>${contents}${hint}</header><main>
 ${lines.length === 0 ? null : markup`<ul class="verdict">${lines.map((text) => markup`<li>${text}</li>`)}</ul>`}${maps.map((map) => crossoverMap(map, winners))}${sections}</main><footer>Medians of one machine: yours is the only one that counts for you.</footer>
 <script type="application/json" id="charts">${scriptData(curves)}</script>${scripts.map((text) => markup`<script>${raw(text)}</script>`)}
 </body></html>`.text

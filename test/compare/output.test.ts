@@ -16,6 +16,8 @@ import {
 import { figureTable, footing, heading } from '../../src/compare/render/frame.js';
 import type { Cell, FigureInfo, Report } from '../../src/compare/report.js';
 import { summarise } from '../../src/compare/statistics.js';
+import { noteSilence } from '../../src/compare/workloads/ladder.js';
+import type { LoadResult } from '../../src/load/result.js';
 import { renderLadder } from '../../src/compare/render/ladder.js';
 import { cellOf, reportOf } from './report.js';
 
@@ -51,6 +53,16 @@ test('a workload with points has a table for each figure that was measured anywh
   expect(text({ 'p50Us@2': 7 })).toMatch(/\n\n +a\np50, 2 +7\.00\n\n\S/);
   expect(text({})).not.toMatch(/^ +a$/m);
   expect(text({ 'p50Us@1': 5, 'p99Us@1': 9 }).match(/^ +a$/gm)).toHaveLength(2);
+});
+
+test('a point at which nothing was answered is told below the tables', () => {
+  const cell = cellOf(1, 'worker', {});
+  const requests = (answered: number) => ({ answered }) as LoadResult['requests'];
+  noteSilence(cell, { requests: requests(1), actives: null }, '1 us');
+  noteSilence(cell, { requests: requests(0), actives: {} as LoadResult['actives'] }, '5 idle');
+  expect(cell.notes).toEqual([]);
+  noteSilence(cell, { requests: requests(0), actives: null }, '0 us');
+  expect(footing(reportOf([cell]))).toContain('* worker: nothing was answered in the window (0 us)');
 });
 
 describe('CSV', () => {

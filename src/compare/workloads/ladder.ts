@@ -75,6 +75,16 @@ export function noteTroubles(cell: Cell, { result }: Step, where: string): void 
   if (connections.failed > 0) cell.notes.push(`${connections.failed} connections failed (${where})`);
 }
 
+/** A model that was not ready yet, or got stuck, leaves zeros and gaps in the tables: what they are must be said. */
+export function noteSilence(
+  cell: Cell,
+  { requests, actives }: Pick<LoadResult, 'requests' | 'actives'>,
+  where: string,
+): void {
+  if (requests.answered === 0 && actives === null)
+    cell.notes.push(`nothing was answered in the window (${where})`);
+}
+
 /**
  * Runs a load for every point, one after the other on one server, each from a generator of its own. `take` puts its
  * figures into the cell.
@@ -96,6 +106,7 @@ export async function climb(
     const done = await measure(stage, generator, loadAt(point), context);
     raw[point] = done;
     noteTroubles(cell, done, say(point));
+    noteSilence(cell, done.result, say(point));
     take(point, done);
     await generator.stop();
   }

@@ -74,7 +74,7 @@ function visit(port) {
 
 const targets = {
   node: () => ({ command: [process.execPath, here('random-node.js'), String(SEED)] }),
-  python: () => ({ command: ['python3', here('random.py'), String(SEED)] }),
+  python: () => ({ command: ['python3', here('random-epoll.py'), String(SEED)] }),
   asyncio: () => ({ command: ['python3', here('random-asyncio.py'), String(SEED)] }),
   async nginx(folder) {
     const port = await freePort();

@@ -4,8 +4,9 @@ import { checkInteger, checkObject } from '../../errors.js';
 import { Watch, type BlockedWatch } from './watch.js';
 
 export type { BlockedCause, BlockedShares } from './account.js';
+export type { BlockedKind, BlockedSpan } from './span.js';
 export type { StackFrame } from './stack.js';
-export type { BlockedKind, BlockedSpan, BlockedWatch } from './watch.js';
+export type { BlockedWatch } from './watch.js';
 
 /** What is too long: below it nobody notices that others have waited. */
 export const BLOCKED_THRESHOLD_MS = 50;

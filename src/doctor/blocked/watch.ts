@@ -1,6 +1,5 @@
 // The watched thread's side: an observer that keeps the heartbeat, and the spans of items that took too long.
 
-import { url as inspectorUrl } from 'node:inspector';
 import { getHeapStatistics } from 'node:v8';
 import {
   MessageChannel,
@@ -13,9 +12,7 @@ import { HostSource } from '../../reactor/host.js';
 import { SilentObserver, itemName, type ItemKind, type Observer } from '../../reactor/observer.js';
 import type { Task } from '../../reactor/run-queue.js';
 import type { Timer } from '../../reactor/timer-heap.js';
-import { addLook, causeOf, longestCall, openAccount, sharesOf } from './account.js';
-import type { Account, BlockedCause, BlockedShares } from './account.js';
-import { callLine, lastLine, readSource } from './call-line.js';
+import { openAccount } from './account.js';
 import {
   ASK,
   ASLEEP,
@@ -29,38 +26,13 @@ import {
   READY,
   SERIAL,
   monotonicMs,
-  startMs,
   type WatcherData,
 } from './heartbeat.js';
 import { ProfileWindows } from './profiler.js';
-import { lookAt, mergeStacks, type FoundFrame, type ProfileLook, type StackFrame } from './stack.js';
+import { completeSpan, type BlockedKind, type BlockedSpan, type PendingSpan } from './span.js';
+import { lookAt } from './stack.js';
 import { ScheduleAccount, closeThreadFiles, openThreadFiles, type ThreadFiles } from './thread-files.js';
 import type { Gap, Measured, MeasuredItem, WatcherMessage } from './watcher.js';
-
-export type BlockedKind = ItemKind | 'drain';
-
-/** An item, or a drain of microtasks, that kept the thread for longer than the threshold. */
-export interface BlockedSpan {
-  /** The how manieth item, drains among them, that was observed. */
-  readonly item: number;
-  /** `drain`: process.nextTick and the reactions of promises, after a turn. */
-  readonly kind: BlockedKind;
-  /** Of the handler, or of what was run. */
-  readonly name: string;
-  /** -1 for what does not wait on one. */
-  readonly fd: number;
-  readonly turn: number;
-  /** On the monotonic clock, which is that of the reactor. */
-  readonly beganMs: number;
-  readonly durationMs: number;
-  readonly cause: BlockedCause;
-  /** What is missing to the duration is not known, or the process was stopped. */
-  readonly shares: BlockedShares;
-  /** The system call in which it slept the longest; null when it did not. */
-  readonly call: string | null;
-  /** Where it was while it blocked, the function that was called last first. Empty: the profiler had no core. */
-  readonly stack: readonly StackFrame[];
-}
 
 export interface BlockedWatch {
   /** For one reactor, or for several of this thread. */
@@ -71,16 +43,6 @@ export interface BlockedWatch {
   takeNow(): BlockedSpan[];
   /** Ends the watcher. May be called again. */
   close(): Promise<void>;
-}
-
-/** A span of which the watcher has not yet said what it measured. */
-interface Pending {
-  readonly serial: number;
-  readonly span: Omit<BlockedSpan, 'cause' | 'shares' | 'call' | 'stack'>;
-  /** What this thread itself has read: at the begin, and at the end if it could. */
-  readonly account: Account;
-  readonly end: { readonly atMs: number; readonly cpuMs: number; readonly runqueueMs: number } | null;
-  readonly look: ProfileLook;
 }
 
 /** Samples of the profiler per threshold. */
@@ -120,7 +82,7 @@ export class Watch extends SilentObserver implements BlockedWatch {
   private fd = -1;
   private handler: unknown = null;
 
-  private pending: Pending[] = [];
+  private pending: PendingSpan[] = [];
   private readonly measured = new Map<number, MeasuredItem>();
   private gaps: readonly Gap[] = [];
   private answered: (() => void)[] = [];
@@ -327,73 +289,13 @@ export class Watch extends SilentObserver implements BlockedWatch {
     for (const resolve of answered) resolve();
   }
 
-  private complete(pending: readonly Pending[]): BlockedSpan[] {
+  private complete(pending: readonly PendingSpan[]): BlockedSpan[] {
     const spans: BlockedSpan[] = [];
-    for (const { serial, span, account: ownAccount, end, look } of pending) {
-      const { durationMs } = span;
-      const item = this.measured.get(serial);
-      const account = item?.account ?? ownAccount;
-      if (end !== null) addLook(account, { ...end, call: null });
-      // A wait for a core that began before the item is in the account of its first ms, and longer than the item.
-      const unusedMs = Math.max(0, durationMs - account.cpuMs - account.runqueueMs);
-      const suspendedMs = Math.min(overlapMs(this.gaps, span), unusedMs);
-      // Whoever stopped the process has kept the loop, and not this handler.
-      if (durationMs - suspendedMs < this.thresholdMs) continue;
-      const shares = sharesOf(account, durationMs, look.gc, suspendedMs);
-      const call = shares.syscallMs > 0 ? longestCall(account) : null;
-      let cause = causeOf(shares, durationMs - suspendedMs, this.thresholdMs);
-      // Held by a debugger, the thread sleeps on a futex too; nothing tells the two apart.
-      if (cause === 'syscall' && call === 'futex' && inspectorUrl() !== undefined) cause = 'unknown';
-      spans.push({
-        ...span,
-        cause,
-        shares,
-        call,
-        stack: withLines(mergeStacks(look, interruptedIn(item, span))),
-      });
+    for (const one of pending) {
+      const span = completeSpan(one, this.measured.get(one.serial), this.gaps, this.thresholdMs);
+      if (span !== null) spans.push(span);
     }
     if (this.pending.length === 0) this.measured.clear(); // the rest were items that were not too long
     return spans;
   }
-}
-
-/** The stack of an interruption, if it was in the item. */
-function interruptedIn(
-  item: MeasuredItem | undefined,
-  { beganMs, durationMs }: Pending['span'],
-): readonly StackFrame[] | null {
-  if (item === undefined || item.interruption === null) return null;
-  const { stack, now } = item.interruption;
-  const sinceMs = now + startMs - beganMs;
-  return item.inTime || (sinceMs >= 0 && sinceMs <= durationMs) ? stack : null;
-}
-
-function overlapMs(gaps: readonly Gap[], { beganMs, durationMs }: Pending['span']): number {
-  let sumMs = 0;
-  for (const { fromMs, toMs } of gaps) {
-    sumMs += Math.max(0, Math.min(toMs, beganMs + durationMs) - Math.max(fromMs, beganMs));
-  }
-  return sumMs;
-}
-
-/** Lines that the profiler does not know, or has wrong, are looked up in the source. */
-function withLines(stack: readonly FoundFrame[]): StackFrame[] {
-  return stack.map((frame, index) => {
-    const { function: name, file, line } = frame;
-    return { function: name, file, line: lineIn(frame, index === 0 ? null : stack[index - 1]) ?? line };
-  });
-}
-
-/** Null: the line that is known stands. */
-function lineIn(
-  { file, line, exact, beginLine, column }: FoundFrame,
-  callee: FoundFrame | null,
-): number | null {
-  if (beginLine === 0 || (!exact && callee === null)) return null;
-  const source = readSource(file);
-  if (source === null) return null;
-  // Of a caller the profiler knows only where it begins.
-  if (!exact && callee !== null) return callLine(source, beginLine, column, callee.function);
-  // Optimized code has the lines of what was inlined into it, of other files even.
-  return line < beginLine || line > lastLine(source, beginLine, column) ? beginLine : null;
 }

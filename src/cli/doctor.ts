@@ -74,17 +74,19 @@ async function runScript(script: string, args: readonly string[], flags: Flags):
       onFound: (finding: Finding) => process.stderr.write(`doctor: ${describeFinding(finding)}`),
     }),
   });
-  const { findings, loops, lost, stopped, code, signal: ending, answered } = examination;
+  const { findings, loops, workerLoops, lost, stopped, code, signal: ending, answered } = examination;
   const notes: string[] = [];
   if (lost > 0) notes.push(`${lost} further mistakes were not kept.`);
-  if (answered && loops === 0)
+  if (workerLoops > 0)
+    notes.push(`Reactors and pollers in worker threads were not examined: there were ${workerLoops}.`);
+  else if (answered && loops === 0)
     notes.push('The program made no reactor and no poller: there was nothing to examine.');
   if (!stopped && code !== 0) notes.push(`The program ended with ${ending ?? `status ${code ?? '?'}`}.`);
   if (stopped && !answered && !signal.aborted)
     notes.push(
       'The program did not answer at the end: its thread was blocked. What it suspected is not told.',
     );
-  tell(findings, notes, { loops, lost, stopped, code, signal: ending, answered }, flags);
+  tell(findings, notes, { loops, workerLoops, lost, stopped, code, signal: ending, answered }, flags);
   if (signal.aborted) process.exitCode = EXIT.interrupted;
   else if (!stopped && code !== 0) process.exitCode = EXIT.failed; // nobody takes it for well that has examined nothing
 }

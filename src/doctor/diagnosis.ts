@@ -251,9 +251,9 @@ export class Diagnosis {
     this.blocked.span(span, handler, sinceMs);
   }
 
-  /** Of a drain that took long: in how many pieces. */
-  chain(handler: HandlerHint, forMs: number, pieces: number): void {
-    this.starvation.chain(handler, forMs, pieces);
+  /** Of a drain that took long: how much of that it waited for a core, and in how many pieces it ran. */
+  chain(handler: HandlerHint, forMs: number, delayMs: number, pieces: number): void {
+    this.starvation.chain(handler, forMs, delayMs, pieces);
   }
 
   tick(): void {

@@ -34,6 +34,8 @@ export interface Examination {
   readonly findings: readonly Finding[];
   /** Reactors and pollers that the program made. */
   readonly loops: number;
+  /** Those that it made in worker threads, which are not examined. */
+  readonly workerLoops: number;
   /** Mistakes beyond what is kept. */
   readonly lost: number;
   /** Ended by the doctor (time, signal), not by itself. */
@@ -56,6 +58,7 @@ export function examine(
   const settings: DoctorSettings = { blockedMs };
   const findings = new Map<number, Finding>();
   let loops = 0;
+  let workerLoops = 0;
   let lost = 0;
   let answered = false;
   let stuck: { message: StuckMessage; atMs: number } | null = null;
@@ -108,7 +111,7 @@ export function examine(
         return; // cut off, or the program has written to our descriptor
       }
       if (message.type === 'done') {
-        ({ loops, lost } = message);
+        ({ loops, workerLoops, lost } = message);
         answered = true;
         if (stopped) terminate();
         return;
@@ -132,7 +135,16 @@ export function examine(
       signal?.removeEventListener('abort', stop);
       if (partial !== '') hear(partial);
       judgeStuck(null);
-      resolve({ findings: [...findings.values()], loops, lost, stopped, code, signal: ending, answered });
+      resolve({
+        findings: [...findings.values()],
+        loops,
+        workerLoops,
+        lost,
+        stopped,
+        code,
+        signal: ending,
+        answered,
+      });
     });
     // Descendants of the program may hold its end of the socket open: they are none of ours to wait for.
     child.once('exit', () => after(END_TIMEOUT_MS, () => control?.destroy()));

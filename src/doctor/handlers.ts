@@ -4,10 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { READABLE } from '../poller/poller.js';
 import { SourceFinder } from '../step/source.js';
 import { stackLines } from '../step/stack-lines.js';
+import { readSource } from './blocked/call-line.js';
 import type { FoundHandler, HandlerHint, Place } from './finding.js';
 
-/** The folder of this package's own modules. */
+/** The folder of this package's own modules, and of those that only look on. */
 const OWN = new URL('..', import.meta.url).href;
+const DOCTORS = fileURLToPath(new URL('.', import.meta.url));
 
 const FRAME = /^\s*at (?:(?:async )?(.*?) \()?(file:\/\/[^)]*|\/[^)]*):(\d+):\d+\)?$/;
 
@@ -37,6 +39,21 @@ export function handlerPlace(
   return found === undefined ? null : { name: found.function, file: found.file, line: found.line };
 }
 
+/** Nothing of the program's was on it: only functions of the doctor's, and of the runtime below them. */
+export function isDoctorsOwn(stack: readonly { readonly file: string }[]): boolean {
+  const files = stack.map(({ file }) => file).filter((file) => file !== '' && !file.startsWith('node:'));
+  return files.length > 0 && files.every((file) => file.startsWith(DOCTORS));
+}
+
+/** What stands before a function that has no name of its own. It gets none where it is assigned to a property: `port.onData = () => ...`. */
+const ASSIGNED = /([\w$][\w$.#]*)\s*=\s*(?:async\s*)?(?:function\s*\*?\s*)?$/;
+
+/** `column`: of its parameters, from 1. Empty: it was given to nobody on its line. */
+export function assignedName(source: string, line: number, column: number): string {
+  const before = source.split('\n', line)[line - 1]?.slice(0, column - 1) ?? '';
+  return ASSIGNED.exec(before)?.[1] ?? '';
+}
+
 /** The function that an item calls: of the program's, where the item says so itself. */
 function functionOf(subject: unknown): unknown {
   if (typeof subject !== 'object' || subject === null) return subject;
@@ -52,7 +69,11 @@ export class Handlers {
     const subject = functionOf(hint.subject);
     const found = typeof subject === 'function' ? this.find(subject) : null;
     const own = typeof subject === 'function' ? subject.name : '';
-    if (found !== null) return { name: own === '' ? hint.name : own, file: found.path, line: found.line };
+    if (found !== null) {
+      const { path, line, column } = found;
+      const name = own || hint.name || assignedName(readSource(path) ?? '', line, column);
+      return { name, file: path, line };
+    }
     const { place } = hint;
     if (place === null || place === undefined)
       return { name: own === '' ? hint.name : own, file: null, line: 0 };

@@ -7,12 +7,13 @@ import { isMainThread } from 'node:worker_threads';
 import { both, setInstrument, setPollerInstrument } from '../reactor/instrument.js';
 import { startLifeline } from '../workload/process.js';
 import { listenToActivity } from './activity.js';
+import { monotonicMs } from './blocked/heartbeat.js';
 import { watchBlocked, type BlockedSpan, type BlockedWatch } from './blocked/index.js';
 import { countTicks, type ChainCounter } from './chains.js';
 import { TICK_MS, type Diagnosis } from './diagnosis.js';
 import { systemEyes, type Eyes } from './eyes.js';
 import type { Draft } from './finding.js';
-import { Handlers, callerPlace, handlerPlace } from './handlers.js';
+import { Handlers, callerPlace, handlerPlace, isDoctorsOwn } from './handlers.js';
 import { Ledger } from './ledger.js';
 import { LiveObserver } from './live.js';
 import {
@@ -23,8 +24,10 @@ import {
   type DoctorMessage,
   type DoctorSettings,
 } from './protocol.js';
+import { OwnTime } from './own-time.js';
 import { WatchedPoller } from './raw-poller.js';
 import { StuckWatch } from './stuck.js';
+import { countWorkerLoops, shareWorkerLoops } from './workers.js';
 
 /** As it was before the doctor listened to what the program writes. */
 const write = writeSync;
@@ -48,9 +51,11 @@ class Inside {
     (hint) => this.handlers.describe(hint),
     (finding) => this.tell({ type: 'found', finding }),
   );
+  private readonly reporting = new OwnTime(monotonicMs);
   private readonly socket = new Socket({ fd: CONTROL_FD, readable: true, writable: true });
   private unsent = Buffer.alloc(0);
   private loops = 0;
+  private readonly workerLoops = shareWorkerLoops();
   private reactors = 0;
   /** For what is told when its reactor has gone. */
   private lastPatient: Patient | null = null;
@@ -148,7 +153,7 @@ class Inside {
 
   private report({ name, diagnosis }: Patient, draft: Draft): void {
     const { poller, turn, beganMs } = diagnosis.scene;
-    this.ledger.add({ name, poller, turn, beganMs }, draft);
+    this.reporting.during(() => this.ledger.add({ name, poller, turn, beganMs }, draft));
   }
 
   private each(act: (diagnosis: Diagnosis) => void): void {
@@ -167,15 +172,21 @@ class Inside {
 
   private explain(spans: readonly BlockedSpan[]): void {
     for (const span of spans) {
+      // A collection that was due by then, and met what we run ourselves; a wait for the runtime's own threads, which did.
+      if (isDoctorsOwn(span.call === 'futex' ? span.stack.slice(0, 1) : span.stack)) continue;
+      if (span.durationMs - this.reporting.within(span) < this.settings.blockedMs) continue;
       const patient = this.patientOf(span) ?? this.lastPatient;
       if (patient === null) continue;
       const { scene } = patient.diagnosis;
       const subject = scene.byFd.get(span.fd)?.taker.subject ?? patient.subjectOf(span.kind, span.name);
-      const handler = { name: span.name, subject, place: handlerPlace(span.stack) };
+      const place = handlerPlace(span.stack);
+      // It met whoever ran then, and none of the program's functions did.
+      if (span.kind === 'drain' && span.cause === 'gc' && place === null) continue;
+      const handler = { name: span.name, subject, place };
       patient.diagnosis.blockedSpan(span, handler, span.beganMs);
       const chain = span.kind === 'drain' ? patient.chains?.take(span.beganMs) : undefined;
       if (chain !== undefined && span.cause !== 'syscall')
-        patient.diagnosis.chain(handler, chain.forMs, chain.pieces);
+        patient.diagnosis.chain(handler, chain.forMs, span.shares.runqueueMs, chain.pieces);
     }
   }
 
@@ -210,13 +221,15 @@ class Inside {
       diagnosis.finish();
     }
     for (const finding of this.ledger.takeChanged()) this.tell({ type: 'again', finding });
-    this.tell({ type: 'done', loops: this.loops, lost: this.ledger.lost });
+    const { loops, ledger } = this;
+    this.tell({ type: 'done', loops, workerLoops: this.workerLoops(), lost: ledger.lost });
   }
 }
 
 const settings = process.env[DOCTOR_ENVIRONMENT];
-// A worker, and a process that the program forks with its own options, load this too: they are left alone.
-if (isMainThread && settings !== undefined) {
+// A process that the program forks with its own options loads this too, and is left alone.
+if (!isMainThread) countWorkerLoops();
+else if (settings !== undefined) {
   Reflect.deleteProperty(process.env, DOCTOR_ENVIRONMENT);
   startLifeline(LIFELINE_FD);
   new Inside(JSON.parse(settings) as DoctorSettings);

@@ -20,9 +20,12 @@ export type DoctorMessage =
   | { readonly type: 'found'; readonly finding: Finding }
   /** One told before has shown again. */
   | { readonly type: 'again'; readonly finding: Finding }
-  /** All that is known has been told. `loops`: reactors and pollers seen; `lost`: mistakes that were too many. */
   | StuckMessage
-  | { readonly type: 'done'; readonly loops: number; readonly lost: number };
+  /**
+   * All that is known has been told. `loops`: reactors and pollers examined; `workerLoops`: those in worker threads, which
+   * were not; `lost`: mistakes that were too many.
+   */
+  | { readonly type: 'done'; readonly loops: number; readonly workerLoops: number; readonly lost: number };
 
 /** The word: decide what is suspected, and tell everything. */
 export const FINISH = 'finish\n';

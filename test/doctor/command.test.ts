@@ -73,6 +73,18 @@ describe.runIf(process.platform === 'linux')('a run', { timeout: TEST_TIMEOUT_MS
     expect(code).toBe(1);
   });
 
+  test('loops in worker threads, which nobody has examined, are told of and counted', async () => {
+    const { code, stderr } = await runCommand(['doctor', programPath('children/workers.js')]);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr:
+        'doctor: no finding\n\nReactors and pollers in worker threads were not examined: there were 3.\n',
+    });
+    const file = join(folder, 'workers.json');
+    await runCommand(['doctor', '--json', file, programPath('children/workers.js')]);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ loops: 1, workerLoops: 3 });
+  });
+
   test('--for ends a program that would not end, and tells what was suspected', async () => {
     const { code, classes } = await doctor('--for', '700ms', programPath('children/endless.js'));
     expect(classes).toEqual(['edge-not-drained']);

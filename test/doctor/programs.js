@@ -65,7 +65,8 @@ export async function runAlone(file, signal) {
 
 /** A program under the doctor: the same, with `findings`, or null when the doctor left none. */
 export async function runDoctor(file, signal) {
-  const report = `${file}.json`;
+  mkdirSync(FOLDER, { recursive: true });
+  const report = path.join(FOLDER, `${path.basename(file)}.json`);
   rmSync(report, { force: true });
   const { code, output, errors, ms } = await runNode([COMMAND, 'doctor', '--json', report, file], signal);
   let findings = null;

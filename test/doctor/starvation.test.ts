@@ -28,6 +28,18 @@ describe('found', () => {
     expect(bed.findings[0]!.handler!.name).toBe('work');
   });
 
+  test('the same on a machine that gives its thread a core for half of the time', () => {
+    const bed = examined();
+    beat(bed, 5);
+    bed.reactor.post(function work() {
+      bed.take(60);
+      bed.eyes.delayMs += 30;
+      bed.reactor.post(work);
+    });
+    turns(bed, 60);
+    expect(bed.classes).toEqual(['starvation']);
+  });
+
   test('one descriptor among many whose handler takes 40 ms', () => {
     const bed = examined();
     for (let i = 0; i < 21; i++) {
@@ -174,6 +186,40 @@ describe('not found', () => {
     });
     turns(bed, 60);
     expect(bed.findings).toEqual([]);
+  });
+
+  test('a handler that has most of the time only because its thread waits for a core in it', () => {
+    const bed = examined();
+    beat(bed, 5);
+    bed.reactor.setTimer(40, function work() {
+      bed.take(60);
+      bed.eyes.delayMs += 36;
+      bed.reactor.setTimer(40, work);
+    });
+    turns(bed, 2000);
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('one call that reads a bounded number of times, and has no core meanwhile', () => {
+    const bed = examined();
+    const [ours] = bed.pair();
+    bed.kernel.feed(ours, new Uint8Array(64));
+    bed.reactor.watch(ours, READABLE, () => {
+      for (let i = 0; i < 64; i++) bed.reactor.kernel.recv(ours, 0, 1);
+      bed.take(150);
+      bed.eyes.delayMs += 140;
+    });
+    turns(bed, 1);
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('promises that ran on for 120 ms, for half of which there was no core', () => {
+    const bed = examined();
+    const handler = { name: 'drain', subject: null };
+    bed.diagnosis.chain(handler, 120, 60, 20);
+    expect(bed.findings).toEqual([]);
+    bed.diagnosis.chain(handler, 180, 60, 20);
+    expect(bed.classes).toEqual(['starvation']);
   });
 
   test('a call of 30 ms now and then', () => {

@@ -122,6 +122,9 @@ export function causeOf(shares: BlockedShares, durationMs: number, thresholdMs: 
   const ownMs = cpuMs + gcMs + syscallMs;
   if (ownMs + runqueueMs < durationMs * KNOWN_PART_MIN) return 'unknown';
   if (runqueueMs > ownMs * (ownMs >= thresholdMs ? RUNQUEUE_FACTOR : 1)) return 'runqueue';
+  // By as much as the accounts may lag, it would not have been too long; and what was missing to that was mostly a core.
+  const missingMs = durationMs - ownMs;
+  if (ownMs < thresholdMs - LAG_MS && runqueueMs >= missingMs * KNOWN_PART_MIN) return 'runqueue';
   if (syscallMs >= cpuMs && syscallMs >= gcMs) return 'syscall';
   return gcMs > cpuMs ? 'gc' : 'cpu';
 }

@@ -17,6 +17,11 @@ const RUNQUEUE_TIMES_MIN = 2;
 const RUNQUEUE_ONCE_MS = 200;
 /** Whoever computes on a busy machine waits for a core, too. So many times longer than it computed, and the machine is the cause. */
 const RUNQUEUE_FACTOR = 5;
+/**
+ * The runtime waits on a futex for threads of its own, which wait for a core on a busy machine: one of which the watched thread
+ * itself waited for so much of the time. There, it must be a long wait or a second one.
+ */
+const BUSY_SHARE = 0.1;
 /** A system that accounts for each thread, and says nothing of this time: the machine itself stood still. More often, it did not. */
 const UNKNOWN_TIMES_MIN = 3;
 /** The reactor's own registrations, of the runtime's loop. */
@@ -84,12 +89,19 @@ export class BlockedHandler implements Rule {
     if (span.durationMs > blocked.longest.durationMs) blocked.longest = span;
     if (span.cause === 'runqueue' && !isKeptFromCore(blocked)) return;
     if (span.cause === 'unknown' && this.isElsewhere(blocked)) return;
+    if (span.cause === 'syscall' && span.call === 'futex' && this.isRuntimes(blocked)) return;
     this.report(key, blocked, handler, sinceMs);
   }
 
   private isElsewhere({ times, longest: { shares } }: Blocked): boolean {
     const accounts = (this.scene.eyes?.runDelayMs() ?? 0) > 0;
     return accounts && shares.cpuMs < RUNQUEUE_CPU_MS && times < UNKNOWN_TIMES_MIN;
+  }
+
+  private isRuntimes({ times, longest: { durationMs } }: Blocked): boolean {
+    if (times >= RUNQUEUE_TIMES_MIN || durationMs >= RUNQUEUE_ONCE_MS) return false;
+    const { eyes, nowMs, beganMs } = this.scene;
+    return (eyes?.runDelayMs() ?? 0) > (nowMs - beganMs) * BUSY_SHARE;
   }
 
   private report(

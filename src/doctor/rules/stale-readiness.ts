@@ -5,6 +5,7 @@ import { decodeToken, type InterestDifference } from '../../probe/index.js';
 import type { Belief } from '../../reactor/registry.js';
 import type { Rule } from '../rule.js';
 import type { Registration, Scene } from '../scene.js';
+import { Misdelivered } from './misdelivered.js';
 
 /** Between two looks at the kernel's own list, which is text to be read: some microseconds for each entry. */
 const LIST_EVERY_MS = 250;
@@ -35,16 +36,21 @@ export class StaleReadiness implements Rule {
   private readonly phantoms = new WeakMap<Registration, number>();
   private listedMs = -Infinity;
   private nextSlot = 0;
+  /** Of a reactor, which looks each event up by itself, there is nothing to see. */
+  private readonly misdelivered: Misdelivered | null;
 
   constructor(
     private readonly scene: Scene,
     /** Null over a trace. */
     private readonly poller: Pollerlike | null,
-  ) {}
+  ) {
+    this.misdelivered = scene.isRaw ? new Misdelivered(scene) : null;
+  }
 
   added(registration: Registration, replaced: Registration | null): void {
     const { eyes } = this.scene;
     if (eyes !== null && registration.isRaw) registration.identity = eyes.identity(registration.fd);
+    this.misdelivered?.added(registration);
     if (replaced === null) return;
     this.closed.delete(replaced);
     this.report(
@@ -67,6 +73,7 @@ export class StaleReadiness implements Rule {
   }
 
   waitBegin(): void {
+    this.misdelivered?.waitBegin();
     for (const registration of this.closed) {
       const { fd, gone } = registration;
       this.report(
@@ -81,7 +88,12 @@ export class StaleReadiness implements Rule {
     this.closed.clear();
   }
 
-  readiness(registration: Registration | null, readiness: number): void {
+  read(fd: number, count: number): void {
+    this.misdelivered?.read(fd, count);
+  }
+
+  readiness(registration: Registration | null, readiness: number, slot: number): void {
+    this.misdelivered?.readiness(registration, slot);
     if (registration === null || (readiness & INVALID) === 0 || registration.taker.isHosts) return;
     this.report(registration, `fd ${registration.fd} is closed, and is registered still`, {
       shownBy: `${this.scene.poller} reports it as invalid`,

@@ -1,6 +1,7 @@
 // One handler takes the turns while others wait: it keeps them late again and again, or never lets the loop sleep.
 
 import type { TimeoutReason } from '../../reactor/observer.js';
+import { CHAIN_MS } from '../chains.js';
 import type { HandlerHint } from '../finding.js';
 import type { Rule } from '../rule.js';
 import type { RunningItem, Scene, Taker } from '../scene.js';
@@ -23,8 +24,6 @@ const PIECE_SHARE_MIN = 0.8;
 const PIECE_FOR_MS = 1000;
 /** Of what somebody is late, so much must be its doing. */
 const BLAME_MIN = 0.5;
-/** And so much its own work, without what the thread waited for a core: that may be of other items, and counts as this one's. */
-const OWN_MIN = 0.2;
 /** One call that reads (accepts) on as long as something comes: so long, and so many system calls that gave something. */
 const FLOOD_MS = 100;
 const FLOOD_INTAKES_MIN = 50;
@@ -47,7 +46,9 @@ interface Late {
   items: number;
   pieceTurns: number;
   longestMs: number;
+  /** When it began: what the culprit had taken by then, and what the thread had waited for a core. */
   busyBeforeMs: number;
+  delayBeforeMs: number;
 }
 
 export class Starvation implements Rule {
@@ -59,9 +60,9 @@ export class Starvation implements Rule {
   private delayMs = 0;
   private delayMsBefore = 0;
   private delayReadMs = -Infinity;
-  /** The turn in which that was asked for last, and what it came to since the turn before began. */
+  /** The turn in which it was asked for last, and what it was. */
   private delayTurn = -1;
-  private delayedMs = 0;
+  private delayNowMs = 0;
   private intakesAtWait = 0;
   private readonly spinning: Spinning;
 
@@ -92,7 +93,7 @@ export class Starvation implements Rule {
     // A raw Poller: what the program did since its last wait is one piece.
     const forMs = scene.nowMs - scene.waitEndMs;
     const intakes = scene.intakes - this.intakesAtWait;
-    if (forMs >= FLOOD_MS && intakes >= FLOOD_INTAKES_MIN) this.flood(null, forMs, intakes);
+    this.flood(null, forMs, intakes);
   }
   waitEnd(): void {
     this.intakesAtWait = this.scene.intakes;
@@ -114,9 +115,12 @@ export class Starvation implements Rule {
       if (ms > itsMs) [culprit, itsMs] = [one, ms];
     }
     if (culprit === null || itsMs < lateMs * BLAME_MIN) return;
-    if (itsMs - this.delayed() < Math.max(lateMs * OWN_MIN, PIECE_LATE_MS)) return;
-    this.late(culprit, lateMs);
-    if (lateMs >= BURST_MS) this.burst(culprit, itsMs);
+    // On a busy machine whoever runs most waits most for a core: so late the others would have been without that.
+    const ownMs = itsMs - this.delayedMs(item.kind === 'timer');
+    const ownLateMs = Math.min(lateMs, ownMs);
+    if (ownLateMs < PIECE_LATE_MS) return;
+    this.late(culprit, ownLateMs, lateMs);
+    if (lateMs >= BURST_MS && ownMs >= BURST_MS) this.burst(culprit, itsMs);
   }
 
   itemEnd({ taker, kind, beganMs, endMs, intakesBefore }: RunningItem): void {
@@ -136,21 +140,24 @@ export class Starvation implements Rule {
     if (top?.turn !== scene.turn || taker.turnMs > top.turnMs) this.top = taker;
     this.spinning.itemEnd(taker, kind);
     const intakes = scene.intakes - intakesBefore;
-    if (forMs >= FLOOD_MS && intakes >= FLOOD_INTAKES_MIN && !taker.isHosts)
-      this.flood(taker, forMs, intakes);
+    if (!taker.isHosts) this.flood(taker, forMs, intakes);
   }
 
-  /** How long the thread waited for a core, in this turn and the one before: that is nobody's doing here. */
-  private delayed(): number {
+  /**
+   * How long the thread waited for a core in this turn, and in the one before if that counts: that is nobody's doing here. It
+   * may be a little more, of the time before. Asked once in a turn, when somebody is late.
+   */
+  private delayedMs(sinceTurnBefore: boolean): number {
     const { eyes, turn } = this.scene;
-    if (eyes !== null && this.delayTurn !== turn) {
+    if (eyes === null) return 0;
+    if (this.delayTurn !== turn) {
       this.delayTurn = turn;
-      this.delayedMs = eyes.runDelayMs() - this.delayMsBefore;
+      this.delayNowMs = eyes.runDelayMs();
     }
-    return this.delayedMs;
+    return this.delayNowMs - (sinceTurnBefore ? this.delayMsBefore : this.delayMs);
   }
 
-  private late(culprit: Taker, lateMs: number): void {
+  private late(culprit: Taker, ownLateMs: number, lateMs: number): void {
     const { nowMs, turn } = this.scene;
     let late = this.lates.get(culprit);
     if (late === undefined || nowMs - late.lastMs > FORGET_MS) {
@@ -163,6 +170,7 @@ export class Starvation implements Rule {
         pieceTurns: 0,
         longestMs: 0,
         busyBeforeMs: culprit.busyMs - Math.min(lateMs, culprit.turnMs + culprit.turnMsBefore),
+        delayBeforeMs: this.delayMsBefore,
       };
       if (this.lates.size >= LATES_MAX) this.forgetOld();
       this.lates.set(culprit, late);
@@ -172,7 +180,7 @@ export class Starvation implements Rule {
     late.lastMs = nowMs;
     late.longestMs = Math.max(late.longestMs, lateMs);
     if (newTurn) late.pieceTurns++;
-    if (lateMs >= LATE_MS) {
+    if (ownLateMs >= LATE_MS) {
       late.items++;
       if (newTurn) late.turns++;
     }
@@ -188,7 +196,9 @@ export class Starvation implements Rule {
   private judge(culprit: Taker, late: Late): void {
     const { scene } = this;
     const forMs = scene.nowMs - late.sinceMs;
-    const share = (culprit.busyMs - late.busyBeforeMs) / Math.max(forMs, 1);
+    // Of the time in which the thread had a core, as if all waits for one had been in this handler.
+    const delayMs = scene.eyes === null ? 0 : this.delayNowMs - late.delayBeforeMs;
+    const share = (culprit.busyMs - late.busyBeforeMs - delayMs) / Math.max(forMs - delayMs, 1);
     const often = late.turns >= LATE_TURNS_MIN && share >= SHARE_MIN && forMs >= FOR_MS;
     const many = late.turns >= MANY_TURNS_MIN && late.items >= late.turns * MANY_PER_TURN_MIN;
     const pieces = late.pieceTurns >= PIECE_TURNS_MIN && share >= PIECE_SHARE_MIN && forMs >= PIECE_FOR_MS;
@@ -217,7 +227,7 @@ export class Starvation implements Rule {
   private burst(culprit: Taker, itsMs: number): void {
     const { turn, turnItems, turnItemsBefore } = culprit;
     const items = turn === this.scene.turn ? Math.max(turnItems, turnItemsBefore) : turnItems;
-    if (items < BURST_ITEMS_MIN || itsMs - this.delayed() < BURST_MS) return;
+    if (items < BURST_ITEMS_MIN) return;
     this.scene.report({
       class: 'starvation',
       severity: 'error',
@@ -233,8 +243,9 @@ export class Starvation implements Rule {
     });
   }
 
-  /** What runs after a turn, in so many pieces: reactions that queue reactions, ticks that queue ticks. */
-  chain(handler: HandlerHint, forMs: number, pieces: number): void {
+  /** What runs after a turn, in so many pieces: reactions that queue reactions, ticks that queue ticks. `delayMs`: without a core. */
+  chain(handler: HandlerHint, forMs: number, delayMs: number, pieces: number): void {
+    if (forMs - delayMs < CHAIN_MS) return;
     const { nowMs } = this.scene;
     this.scene.report({
       class: 'starvation',
@@ -251,6 +262,11 @@ export class Starvation implements Rule {
   }
 
   private flood(taker: Taker | null, forMs: number, intakes: number): void {
+    if (forMs < FLOOD_MS || intakes < FLOOD_INTAKES_MIN) return;
+    const { eyes } = this.scene;
+    // All that it waited for a core since this turn began; of a raw Poller, since the one before did, for the next begins now.
+    const delayBeforeMs = taker === null ? this.delayMsBefore : this.delayMs;
+    if (eyes !== null && forMs - (eyes.runDelayMs() - delayBeforeMs) < FLOOD_MS) return;
     this.scene.report({
       class: 'starvation',
       severity: 'error',

@@ -91,6 +91,8 @@ test('one that would not waits for a core; so does one that had hardly any', () 
   expect(causeOf({ ...idle, cpuMs: 20, runqueueMs: 40 }, 60, 50)).toBe('runqueue');
   expect(causeOf({ ...idle, cpuMs: 60, runqueueMs: 2940 }, 3000, 50)).toBe('runqueue');
   expect(causeOf({ ...idle, cpuMs: 45, runqueueMs: 10 }, 55, 50)).toBe('cpu');
+  expect(causeOf({ ...idle, cpuMs: 30, runqueueMs: 24 }, 55, 50)).toBe('runqueue');
+  expect(causeOf({ ...idle, cpuMs: 30, runqueueMs: 5 }, 55, 50)).toBe('cpu');
 });
 
 test('shares are never negative, and together no longer than the item', () => {

@@ -6,7 +6,7 @@ import { examined, type Bed } from './fixture.js';
 
 const PASSED_MS = 2000;
 
-function blocked(bed: Bed, ms: number, call = 'futex'): void {
+function blocked(bed: Bed, ms: number, call = 'futex', given: Partial<BlockedSpan> = {}): void {
   const span: BlockedSpan = {
     item: 1,
     kind: 'readiness',
@@ -19,6 +19,7 @@ function blocked(bed: Bed, ms: number, call = 'futex'): void {
     shares: { cpuMs: 1, gcMs: 0, syscallMs: ms - 1, runqueueMs: 0 },
     call,
     stack: [{ function: 'onData', file: '/app/server.js', line: 7 }],
+    ...given,
   };
   bed.diagnosis.blockedSpan(span, { name: 'onData', subject: null }, 0);
 }
@@ -52,4 +53,21 @@ test('any other call is told on a busy machine too', () => {
   const bed = bedOf(700);
   blocked(bed, 60, 'read');
   expect(bed.findings).toHaveLength(1);
+});
+
+test.each([
+  [
+    'it collected garbage, and waited long for a core',
+    { cpuMs: 0, gcMs: 35, syscallMs: 0, runqueueMs: 250 },
+    1,
+  ],
+  [
+    'it did next to nothing, and waited long for a core',
+    { cpuMs: 2, gcMs: 1, syscallMs: 0, runqueueMs: 280 },
+    0,
+  ],
+])('%s', (_what, shares, count) => {
+  const bed = bedOf(700);
+  blocked(bed, 290, '', { cause: 'runqueue', call: null, shares });
+  expect(bed.findings).toHaveLength(count);
 });

@@ -70,6 +70,20 @@ test('an event of a registration that has gone, taken for one of that which has 
   expect(found[0]!.message).toContain('fd 20');
 });
 
+test('the same, and the others that are not read at once have a used slot, too', () => {
+  begin();
+  for (let i = 0; i < 4; i++) {
+    round((fd) => diagnosis.read(fd, EAGAIN));
+    const misread = diagnosis.scene.bySlot[VICTIM_SLOT]!;
+    diagnosis.changed('remove', 0, VICTIM_SLOT, misread.generation);
+    add(misread.fd, VICTIM_SLOT);
+  }
+  expect(found[0]).toMatchObject({
+    class: 'stale-readiness',
+    evidence: { times: 4, registeredWithoutRead: 3 },
+  });
+});
+
 test.each([
   ['it looks its events up, and reads nobody for an old one', false, () => undefined],
   ['it reads whom it has registered, on the chance', true, (fd: number) => diagnosis.read(fd, EAGAIN)],

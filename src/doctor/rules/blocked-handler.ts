@@ -160,7 +160,7 @@ function causeOf({
 }
 
 function isKeptFromCore({ times, longest: { durationMs, shares } }: Blocked): boolean {
-  if (shares.cpuMs < RUNQUEUE_CPU_MS) return false;
+  if (shares.cpuMs + shares.gcMs < RUNQUEUE_CPU_MS) return false;
   if (times >= RUNQUEUE_TIMES_MIN) return true;
   return durationMs >= RUNQUEUE_ONCE_MS;
 }

@@ -4,7 +4,7 @@ import type { Registration, Scene } from '../scene.js';
 
 /**
  * Who has just been registered is read at once by some programs, on the chance of finding something. Where that gave nothing so
- * often, only where an older event had the same slot, and so often it was not done where none had: the event was the reason.
+ * often, only where an older event had the same slot, and so often others were not read at once: the event was the reason.
  */
 const TIMES_MIN = 3;
 
@@ -29,7 +29,7 @@ export class Misdelivered {
 
   waitBegin(): void {
     if (this.events.size === 0) return;
-    for (const { staleFd, isRead } of this.fresh.values()) if (staleFd < 0 && !isRead) this.quiet++;
+    for (const { isRead } of this.fresh.values()) if (!isRead) this.quiet++;
     this.fresh.clear();
     this.events.clear();
   }
@@ -39,6 +39,7 @@ export class Misdelivered {
   added(registration: Registration): void {
     // What is registered before the first event is mostly a listener, which nobody reads.
     if (this.events.size === 0) return;
+    if (this.fresh.get(registration.fd)?.isRead === false) this.quiet++;
     const staleFd = this.events.get(registration.slot) ?? -1;
     this.fresh.set(registration.fd, { registration, staleFd, isRead: false });
   }
@@ -59,7 +60,7 @@ export class Misdelivered {
       fd,
       handler: registration.taker,
       sinceMs: this.sinceMs,
-      message: `fd ${fd} was read, and had nothing, right after it was registered in the slot of fd ${staleFd}: an event of the one was taken for the other's`,
+      message: `fd ${fd} was read, and had nothing, right after it was registered in the slot of an older registration (fd ${staleFd}): an event of that one was taken for its own`,
       evidence: { times: this.misled, slot: registration.slot, registeredWithoutRead: this.quiet },
       remedy:
         'Look each event up by its slot and its generation, poller.lookup(slot, generation), and skip what gives null: it ' +

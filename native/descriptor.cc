@@ -2,6 +2,7 @@
 // netlink. What a system lacks answers -ENOSYS. All are non-blocking and closed on exec.
 #include <fcntl.h>
 #include <napi.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -73,6 +74,13 @@ napi_value Pipe(napi_env env, napi_callback_info info) {
 napi_value Duplicate(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   return Made(env, arguments, fcntl(arguments.Int(0), F_DUPFD_CLOEXEC, 0));
+}
+
+// (fd) => 0, -EWOULDBLOCK when another open file has it, or -errno; flock(2). The kernel lets go when the last duplicate of fd
+// is closed, by whatever end of its process.
+napi_value LockFile(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  return OrError(env, flock(arguments.Int(0), LOCK_EX | LOCK_NB));
 }
 
 napi_value SetNonBlocking(napi_env env, napi_callback_info info) {
@@ -202,6 +210,7 @@ void ExportDescriptors(Environment* environment, napi_value exports) {
   Export(environment, exports, "pipe", Pipe);
   Export(environment, exports, "duplicate", Duplicate);
   Export(environment, exports, "setNonBlocking", SetNonBlocking);
+  Export(environment, exports, "lockFile", LockFile);
   Export(environment, exports, "openPty", OpenPty);
   Export(environment, exports, "openPtySlave", OpenPtySlave);
   Export(environment, exports, "eventFd", EventFd);

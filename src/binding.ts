@@ -79,6 +79,8 @@ export interface Binding {
   pipe(ends: Int32Array): number;
   duplicate(fd: number): number;
   setNonBlocking(fd: number): number;
+  /** flock(2), for one alone, until the last duplicate of `fd` is closed; -EWOULDBLOCK: somebody else has it. */
+  lockFile(fd: number): number;
   openPty(): number;
   openPtySlave(master: number): number;
   eventFd(initial: number): number;

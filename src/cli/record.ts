@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { Command } from 'commander';
 import { argumentError } from '../errors.js';
 import { record } from '../replay/run.js';
-import { recordLines } from '../replay/say.js';
+import { endedLine, recordLines } from '../replay/say.js';
 import { EXIT, interruptible } from './exit.js';
 import { checkFile, isSameFile } from './files.js';
 import { bytes } from './parse.js';
@@ -50,21 +50,21 @@ async function run(script: string, args: string[], flags: Flags): Promise<void> 
     imports: flags.register === true ? [new URL('../node/register.js', import.meta.url).href] : [],
     version: packageVersion,
     signal: passedOn(),
+    ...(flags.json !== true && { onEnded: (ended) => say([endedLine(ended, file)]) }),
   });
-  const { code, summary, extent } = recorded;
+  const { code, summary, ended, extent } = recorded;
   if (flags.json === true) {
     const { events, bytes: size } = extent;
     const told = { file, events, bytes: size, code, signal: recorded.signal };
-    const rest = { ended: summary?.ended ?? null, uncovered: summary?.uncovered ?? null };
+    const rest = { ended: ended?.why ?? null, uncovered: summary?.uncovered ?? null };
     process.stderr.write(`${JSON.stringify({ ...told, ...rest })}\n`);
-  } else
-    process.stderr.write(
-      recordLines(recorded, file)
-        .map((line) => `underloop: ${line}\n`)
-        .join(''),
-    );
+  } else say(recordLines(recorded, file));
   if (signal.aborted) process.exitCode = EXIT.interrupted;
-  else process.exitCode = code === 0 ? EXIT.ok : EXIT.failed;
+  else process.exitCode = code === 0 && ended?.failed !== true ? EXIT.ok : EXIT.failed;
+}
+
+function say(lines: readonly string[]): void {
+  process.stderr.write(lines.map((line) => `underloop: ${line}\n`).join(''));
 }
 
 export function recordCommand(): Command {
@@ -98,7 +98,8 @@ Examples:
   $ underloop record -o crash.rec --bytes-max 200M server.js --port 8080
   $ underloop replay server.rec
 
-Exit status: 0 the program ended well; 1 it failed; 2 a mistake in the arguments; 130 interrupted (the recording is whole).`,
+Exit status: 0 the program ended well; 1 it failed, or the recording could not be written (a full disk, a file that another
+recording is being written to); 2 a mistake in the arguments; 130 interrupted (the recording is whole).`,
     )
     .action(run);
 }

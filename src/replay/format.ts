@@ -1,5 +1,7 @@
 // The layout of a recording: header, blocks, entries. docs/replay.md is its specification; here are its numbers.
 
+import type { Terminal } from './terminals.js';
+
 /** The first eight bytes of a file. */
 export const MAGIC = 'ULREPLAY';
 /** Readers take their own version only: an entry that one of them does not know would shift all that follow. */
@@ -112,6 +114,8 @@ export interface Facts {
   readonly timeOriginMs: number;
   /** Of the kernel's read buffer: where bytes are put depends on it. */
   readonly bufferBytes: number;
+  /** Of descriptors 0, 1 and 2. Missing in older recordings: none of them is known to be a terminal. */
+  readonly terminals?: readonly Terminal[];
 }
 
 /** One module of the program. */

@@ -3,12 +3,14 @@
 import type { Condition } from '../step/protocol.js';
 import type { LookedAt } from './look.js';
 import type { Difference } from './replay-tape.js';
+import type { Terminal } from './terminals.js';
 
 /** JSON, for the process alone: it takes it away, so that its own children and workers are left alone. */
 export const ENVIRONMENT = 'UNDERLOOP_REPLAY';
-/** The descriptors of that process: what it reports, line by line as JSON, and its lifeline. */
+/** The descriptors of that process: what it reports, line by line as JSON; its lifeline; and the file that it records to. */
 export const REPORT_FD = 3;
 export const LIFELINE_FD = 4;
+export const RECORDING_FD = 5;
 
 /** The first item at which a replay is held: item `item` of the program, and not before event `event`. */
 export interface HoldFrom {
@@ -22,11 +24,11 @@ export interface HoldFrom {
 export type Order =
   | {
       readonly do: 'record';
-      readonly file: string;
       readonly bytesMax: number;
       readonly imports: readonly string[];
       /** Of the package. */
       readonly version: string;
+      readonly terminals: readonly Terminal[];
     }
   | {
       readonly do: 'replay';
@@ -37,13 +39,24 @@ export type Order =
       readonly hold?: HoldFrom;
     };
 
+/** Told at once when a recording ends before its program does. */
+export interface RecordEnded {
+  readonly type: 'ended';
+  /** The bound of bytes, one call beyond a block, or what the system said. */
+  readonly why: string;
+  /** What was recorded until then. */
+  readonly events: number;
+  /** It could not be written. */
+  readonly failed: boolean;
+}
+
 /** How a recording went. */
 export interface RecordSummary {
   readonly type: 'recorded';
   readonly events: number;
   readonly bytes: number;
   readonly uncovered: readonly { readonly kind: string; readonly where: string }[];
-  /** It ended before the program did: the bound of bytes, or why it could not be written. */
+  /** {@link RecordEnded.why}; null: it goes to the program's end. */
   readonly ended: string | null;
 }
 

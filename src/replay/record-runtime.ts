@@ -2,7 +2,8 @@
 
 import { OP } from './format.js';
 import type { RecordTape } from './record-tape.js';
-import { IMMEDIATE, INTERVAL, SIGNALS, TIMEOUT, aroundEmit, delayOf, real } from './runtime.js';
+import { stackLines } from '../step/stack-lines.js';
+import { IMMEDIATE, INTERVAL, TIMEOUT, aroundEmit, delayOf, real } from './runtime.js';
 import type { Callback, Timers } from './runtime.js';
 
 type Make = (callback: Callback, ...rest: unknown[]) => object;
@@ -15,6 +16,8 @@ export interface RecordedEnd {
   endedBy(signal: NodeJS.Signals, letGo: () => void): void;
   /** A message of the process that has started this one. */
   message(): void;
+  /** The system has sent this signal. */
+  signalled(signal: NodeJS.Signals): void;
 }
 
 export class RecordTimers implements Timers {
@@ -64,21 +67,21 @@ export class RecordTimers implements Timers {
 /** Hears signals and the end of the process. `caught`: they would end it, and the recording is to be whole then. */
 export function recordProcess(tape: RecordTape, end: RecordedEnd): void {
   const caught = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const ours = new Map(caught.map((name) => [name, (): void => undefined]));
+  const ours = new Map<string | symbol, () => void>(caught.map((name) => [name, (): void => undefined]));
   let over = false;
   const finish = (code: number): void => {
     if (over) return;
     over = true;
     end.ended(code);
   };
-  aroundEmit((event, args, emit) => {
-    if (SIGNALS.has(event)) {
+  aroundEmit((event, args, emit, isSignal) => {
+    if (isSignal) {
+      end.signalled(event as NodeJS.Signals);
       if (tape.live) {
         tape.open(OP.signal);
         tape.putText(String(event));
       }
-      const listener = ours.get(event as (typeof caught)[number]);
-      if (listener !== undefined && process.listenerCount(event) === 1) {
+      if (ours.has(event) && process.listenerCount(event) === 0) {
         // First of all: the same signal once more would end the process at once when nobody listens.
         end.endedBy(event as NodeJS.Signals, () => {
           for (const [name, one] of ours) process.removeListener(name, one);
@@ -97,6 +100,7 @@ export function recordProcess(tape: RecordTape, end: RecordedEnd): void {
   });
   // Only now: the runtime binds emit() when the first listener of a signal comes.
   for (const [name, listener] of ours) process.on(name, listener);
+  hideListeners(ours);
   // process.exit() within a listener of `exit` comes here at once.
   const inner = process as unknown as { reallyExit(code?: number): never };
   const reallyExit = inner.reallyExit.bind(process);
@@ -104,4 +108,35 @@ export function recordProcess(tape: RecordTape, end: RecordedEnd): void {
     finish(Number(process.exitCode ?? code ?? 0));
     return reallyExit(code);
   };
+}
+
+/** Whoever counts those who listen to a signal finds the program's own only: some libraries end the process when they are alone. */
+function hideListeners(ours: ReadonlyMap<string | symbol, () => void>): void {
+  type Event = string | symbol;
+  type Listeners = (event: Event) => unknown[];
+  const { listeners, rawListeners, listenerCount, eventNames } = process as unknown as {
+    listeners: Listeners;
+    rawListeners: Listeners;
+    listenerCount: (event: Event, ...rest: unknown[]) => number;
+    eventNames: () => Event[];
+  };
+  const others =
+    (all: Listeners): Listeners =>
+    (event) =>
+      Reflect.apply(all, process, [event]).filter((one) => one !== ours.get(event));
+  const count = function (event: Event, ...rest: unknown[]): number {
+    const own = Reflect.apply(listenerCount, process, [event, ...rest]);
+    const hidden = ours.get(event);
+    if (hidden === undefined || !Reflect.apply(listeners, process, [event]).includes(hidden)) return own;
+    if (rest.length > 0 && rest[0] !== undefined) return own;
+    // The runtime asks whether it is to hear of the signal still.
+    return stackLines(2, count).some((line) => line.includes('node:internal/process/signal')) ? own : own - 1;
+  };
+  Object.assign(process, {
+    listeners: others(listeners),
+    rawListeners: others(rawListeners),
+    listenerCount: count,
+    eventNames: () =>
+      Reflect.apply(eventNames, process, []).filter((event) => !ours.has(event) || count(event) > 0),
+  });
 }

@@ -1,6 +1,5 @@
 // The tape that records: entries are put into a block of memory, and whole blocks go to a file.
 
-import * as fs from 'node:fs';
 import {
   BLOCK_BYTES_MAX,
   BLOCK_HEADER_BYTES,
@@ -26,19 +25,11 @@ const ROOM_MAX = BLOCK_BYTES_MAX - ENTRY_BYTES_MAX;
 const FLUSH_MS = 250;
 const LONG_WAIT_MS = 10;
 
-/** Where blocks go: a file, or memory. */
+/** Where blocks go: a file, or memory. Throws when they cannot. */
 export type Store = (bytes: Uint8Array) => void;
 
 /** The runtime's own, before anybody put something in their place: the recording's clock is not the program's. */
 const realNow = performance.now.bind(performance);
-const { writeSync } = fs;
-
-/** Appends to a descriptor. Throws what the system says. */
-export function fileStore(fd: number): Store {
-  return (bytes) => {
-    for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done);
-  };
-}
 
 /** What stands at the beginning of a file. */
 export function encodeHeader(facts: Facts): Uint8Array {
@@ -56,8 +47,11 @@ export function encodeHeader(facts: Facts): Uint8Array {
 export interface RecordOptions {
   /** The recording ends, and the program goes on, before it would be larger than this. */
   readonly bytesMax: number;
-  /** Called when that has happened, when one call has read more than a block takes, or when the store has failed. */
-  readonly onEnd?: (why: 'limit' | 'entry' | Error) => void;
+  /**
+   * Called when that has happened, when one call has read more than a block takes, or when the store has failed.
+   * `events`: those that are recorded.
+   */
+  readonly onEnd?: (why: 'limit' | 'entry' | Error, events: number) => void;
 }
 
 export class RecordTape extends Tape {
@@ -186,7 +180,7 @@ export class RecordTape extends Tape {
       this.flush();
     }
     this.ended = true;
-    this.options.onEnd?.(why);
+    this.options.onEnd?.(why, this.firstEvent);
   }
 
   private makeRoom(room: number): void {
@@ -199,9 +193,9 @@ export class RecordTape extends Tape {
   }
 
   private put(bytes: Uint8Array): void {
-    this.bytesTotal += bytes.length;
     try {
       this.store(bytes);
+      this.bytesTotal += bytes.length;
     } catch (error) {
       if (this.live) this.end(error as Error);
     }

@@ -7,19 +7,22 @@ import type { Observer } from '../reactor/observer.js';
 import { both, setHost, setInstrument } from '../reactor/instrument.js';
 import type { ReactorOptions } from '../reactor/options.js';
 import { tapeDescriptors } from './descriptors.js';
-import { BLOCK_BYTES_MAX, FILE_MODE, OP, type Facts } from './format.js';
+import { BLOCK_BYTES_MAX, OP, type Facts } from './format.js';
 import { hashOf, loadedModules } from './modules.js';
-import { REPORT_FD, type Order, type RecordSummary } from './protocol.js';
+import { RECORDING_FD, REPORT_FD } from './protocol.js';
+import type { Order, RecordEnded, RecordSummary } from './protocol.js';
+import { orderHttpConnections } from './http-connections.js';
 import { keepNativeKernel, replaceNativeKernel } from './raw-kernel.js';
 import { RecordHost } from './record-host.js';
 import { RecordTimers, recordProcess } from './record-runtime.js';
-import { RecordTape, fileStore } from './record-tape.js';
+import { RecordTape } from './record-tape.js';
+import { fileStore } from './recording-file.js';
 import { installRuntime } from './runtime.js';
 import { tapedKernel } from './taped-kernel.js';
 import { Reactors } from './taped-observer.js';
 import { Uncovered } from './uncovered.js';
 
-const { openSync, writeSync, closeSync } = fs;
+const { writeSync, closeSync } = fs;
 
 /** A reactor on a ring has completions in memory that it shares with the kernel, past every call. */
 export function refuseRing(options: ReactorOptions): void {
@@ -35,7 +38,10 @@ export function refuseRing(options: ReactorOptions): void {
 export const isOnReal = (options: ReactorOptions): boolean =>
   options.kernel === undefined || options.kernel.name === 'native';
 
-function facts(imports: readonly string[], version: string, bufferBytes: number): Facts {
+function facts(
+  { imports, version, terminals }: Omit<RecordOrder, 'do' | 'bytesMax'>,
+  bufferBytes: number,
+): Facts {
   const [, script = '', ...args] = process.argv;
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) environment[name] = value;
@@ -54,21 +60,35 @@ function facts(imports: readonly string[], version: string, bufferBytes: number)
     startedUnixMs: Date.now(),
     timeOriginMs: performance.timeOrigin,
     bufferBytes,
+    terminals,
   };
 }
 
-export function startRecording({ file, bytesMax, imports, version }: Extract<Order, { do: 'record' }>): void {
+type RecordOrder = Extract<Order, { do: 'record' }>;
+
+/** One line to whoever started us, if it is still there. */
+function tell(message: RecordSummary | RecordEnded): void {
+  try {
+    writeSync(REPORT_FD, `${JSON.stringify(message)}\n`);
+  } catch {
+    // It has gone.
+  }
+}
+
+export function startRecording(order: RecordOrder): void {
+  const { bytesMax, terminals } = order;
+  const onTerminal = terminals.some((terminal) => terminal !== null);
   const native = keepNativeKernel();
-  const fd = openSync(file, 'w', FILE_MODE);
   const uncovered: { kind: string; where: string }[] = [];
   const known = new Set<string>();
   let ended: string | null = null;
-  const tape = new RecordTape(facts(imports, version, native.buffer.length), fileStore(fd), {
+  const tape = new RecordTape(facts(order, native.buffer.length), fileStore(RECORDING_FD), {
     bytesMax,
-    onEnd: (why) => {
+    onEnd: (why, events) => {
       if (why === 'limit') ended = `its bound of ${bytesMax} bytes was reached`;
       else if (why === 'entry') ended = `one call read more than a recording takes, ${BLOCK_BYTES_MAX} bytes`;
       else ended = why.message;
+      tell({ type: 'ended', why: ended, events, failed: why instanceof Error });
     },
   });
   const reactors = new Reactors(tape);
@@ -121,17 +141,20 @@ export function startRecording({ file, bytesMax, imports, version }: Extract<Ord
       uncovered,
       ended,
     };
-    try {
-      writeSync(REPORT_FD, `${JSON.stringify(summary)}\n`);
-      closeSync(fd);
-    } catch {
-      // Whoever started us has gone.
-    }
+    tell(summary);
     tape.live = false;
+    try {
+      closeSync(RECORDING_FD);
+    } catch {
+      // The program has closed it, and was told so when it was to be written.
+    }
   };
   const kill = process.kill.bind(process);
   recordProcess(tape, {
-    message: () => watch.met('a message of node:child_process'),
+    message: () => watch.met('a message of node:child_process', 'the process that started it'),
+    signalled: (signal) => {
+      if (signal === 'SIGWINCH' && onTerminal) watch.met("the terminal's size", 'a signal (SIGWINCH)');
+    },
     ended: (code) => {
       noteModules();
       if (tape.live) {
@@ -149,5 +172,10 @@ export function startRecording({ file, bytesMax, imports, version }: Extract<Ord
     },
   });
   installRuntime(tape, timers);
+  orderHttpConnections((found) => {
+    if (found.length > 0)
+      watch.met('a time limit of node:http', 'http.Server (headersTimeout, requestTimeout)');
+    return found;
+  });
   watch.start();
 }

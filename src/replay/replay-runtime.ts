@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { TIMER_KINDS } from './describe.js';
 import { OP } from './format.js';
 import type { ReplayTape } from './replay-tape.js';
-import { INTERVAL, SIGNALS, aroundEmit, delayOf, real } from './runtime.js';
+import { INTERVAL, aroundEmit, delayOf, real } from './runtime.js';
 import type { Callback, Timers } from './runtime.js';
 
 /** Something beside the recording keeps the program alive: so long its end is waited for. */
@@ -106,6 +106,7 @@ export class ReplayRuntime implements Timers {
 
   signal(name: string): void {
     if (process.listenerCount(name) === 0) {
+      if (name === 'SIGWINCH') return this.tape.close(); // the runtime's own listener, where it had a terminal
       if (this.tape.peek() < 0) this.end.endedBy(name);
       return this.tape.untake(`nobody listens to ${name}`);
     }
@@ -133,12 +134,9 @@ export class ReplayRuntime implements Timers {
       over = true;
       end.ended(code);
     };
-    aroundEmit((event, args, emit) => {
-      if (SIGNALS.has(event)) {
-        // Somebody wants to end the replay; the program hears of the recorded ones only.
-        if (event !== this.emitting) end.interrupted();
-        return emit();
-      }
+    aroundEmit((event, args, emit, isSignal) => {
+      // Somebody wants to end the replay; the program hears of the recorded ones only.
+      if (isSignal && event !== this.emitting) end.interrupted();
       if (event === 'beforeExit') {
         tape.open(OP.beforeExit);
         tape.putInt(Number(args[0]));

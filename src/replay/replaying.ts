@@ -7,6 +7,7 @@ import { nativeKernel } from '../kernel/native.js';
 import { Blocks } from './blocks.js';
 import { tapeDescriptors } from './descriptors.js';
 import { HeldReplay } from './held.js';
+import { orderHttpConnections } from './http-connections.js';
 import { OP } from './format.js';
 import { lookAt } from './look.js';
 import { hashOf } from './modules.js';
@@ -19,6 +20,7 @@ import { isOnReal, refuseRing } from './recording.js';
 import { installRuntime, real } from './runtime.js';
 import { tapedKernel } from './taped-kernel.js';
 import { Reactors } from './taped-observer.js';
+import { replayTerminals } from './terminals.js';
 
 const { writeSync } = fs;
 
@@ -128,5 +130,7 @@ export function startReplay({ file, to, hold }: Extract<Order, { do: 'replay' }>
   setHost(driver.hostOf);
   runtime.install(() => driver.start());
   installRuntime(tape, runtime);
+  if (facts.terminals !== undefined) replayTerminals(facts.terminals);
+  orderHttpConnections(() => []); // nobody waits in a replay, and its clock is not the program's
   driver.start();
 }

@@ -1,21 +1,24 @@
 // The command's side: starts the program to be recorded or replayed, and hears what it reports.
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, fchmodSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import * as path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { argumentError } from '../errors.js';
 import { LineReader } from '../step/protocol.js';
-import { Blocks, extentOf, type Extent } from './blocks.js';
-import { FILE_MODE, type Facts } from './format.js';
+import { Blocks } from './blocks.js';
+import type { Facts } from './format.js';
 import {
   ENVIRONMENT,
   REPORT_FD,
   type Circumstances,
   type Order,
+  type RecordEnded,
   type RecordSummary,
   type Verdict,
 } from './protocol.js';
+import { reachOf, takeFile, type Reach } from './recording-file.js';
+import { ownTerminals } from './terminals.js';
 
 const inside = new URL('./inside.js', import.meta.url).href;
 
@@ -34,6 +37,8 @@ export interface RecordRun {
   readonly signal?: AbortSignal;
   /** What the program prints goes where ours does, unless somebody hears it. */
   readonly onOutput?: (stream: 'stdout' | 'stderr', text: string) => void;
+  /** Called at once when the recording ends and the program goes on. */
+  readonly onEnded?: (ended: RecordEnded) => void;
 }
 
 export interface Recorded {
@@ -41,16 +46,31 @@ export interface Recorded {
   readonly signal: NodeJS.Signals | null;
   /** Null: the program was killed and could report nothing. */
   readonly summary: RecordSummary | null;
-  readonly extent: Extent;
+  /** Null: it goes to the program's end, or until the program was killed. */
+  readonly ended: RecordEnded | null;
+  readonly extent: Reach;
 }
 
-/** Runs a program as it is, and records it. Throws what the system says of a recording that cannot be written. */
+/**
+ * Runs a program as it is, and records it. Throws ERR_BUSY when another recording is being written to that file, or what the
+ * system says of one that cannot be opened.
+ */
 export async function record(run: RecordRun): Promise<Recorded> {
-  const { file, bytesMax, imports, version, signal } = run;
-  const order: Order = { do: 'record', file: path.resolve(file), bytesMax, imports, version };
-  makeFile(order.file);
+  const fd = takeFile(path.resolve(run.file));
+  try {
+    return await recordTo(fd, run);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function recordTo(fd: number, run: RecordRun): Promise<Recorded> {
+  const { bytesMax, imports, version, signal } = run;
+  const file = path.resolve(run.file);
+  const terminals = run.onOutput === undefined ? ownTerminals() : [];
+  const order: Order = { do: 'record', bytesMax, imports, version, terminals };
   const child = spawn(process.execPath, [...nodeArguments(imports), run.script, ...run.args], {
-    stdio: run.onOutput === undefined ? [...OURS, 'pipe', 'pipe'] : [...HEARD, 'pipe', 'pipe'],
+    stdio: [...(run.onOutput === undefined ? OURS : HEARD), 'pipe', 'pipe', fd],
     env: { ...process.env, [ENVIRONMENT]: JSON.stringify(order) },
   });
   hearOutput(child, run.onOutput);
@@ -60,20 +80,16 @@ export async function record(run: RecordRun): Promise<Recorded> {
   };
   signal?.addEventListener('abort', interrupt);
   let summary: RecordSummary | null = null;
-  hearReport(child, (message) => (summary = message as RecordSummary));
+  let early: RecordEnded | null = null;
+  hearReport(child, (message) => {
+    if (message.type === 'ended') {
+      early = message;
+      run.onEnded?.(message);
+    } else summary = message as RecordSummary;
+  });
   const ending = await ended(child);
   signal?.removeEventListener('abort', interrupt);
-  return { ...ending, summary, extent: extentOf(order.file) };
-}
-
-/** Before the program starts, which writes it: what cannot be written is told here. One that was there may be open to all. */
-function makeFile(file: string): void {
-  const fd = openSync(file, 'w', FILE_MODE);
-  try {
-    if (fstatSync(fd).isFile()) fchmodSync(fd, FILE_MODE);
-  } finally {
-    closeSync(fd);
-  }
+  return { ...ending, summary, ended: early, extent: reachOf(file) };
 }
 
 export interface ReplayRun {
@@ -172,7 +188,7 @@ function hearOutput(child: ChildProcess, hear: RecordRun['onOutput']): void {
   }
 }
 
-type Report = RecordSummary | Verdict | Circumstances;
+type Report = RecordSummary | RecordEnded | Verdict | Circumstances;
 
 function hearReport(child: ChildProcess, hear: (message: Report) => void): void {
   const stream = (child.stdio as ChildProcess['stdio'] | undefined)?.[REPORT_FD] as Duplex | undefined;

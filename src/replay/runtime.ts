@@ -1,7 +1,9 @@
 // What the runtime gives to a program: the date, random numbers, timers. Put on a tape, or taken from it.
 
 import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { constants } from 'node:os';
 import { promisify } from 'node:util';
+import { stackLines } from '../step/stack-lines.js';
 import { OP } from './format.js';
 import { tapedCall, type AnyTape } from './taped-kernel.js';
 
@@ -83,6 +85,33 @@ function installDate(tape: AnyTape): void {
   });
   RealDate.prototype.constructor = TapedDate;
   globalThis.Date = TapedDate;
+  installFormats(now);
+}
+
+/** A date in words, which is that of now unless one is given. */
+function installFormats(now: () => number): void {
+  const { prototype } = Intl.DateTimeFormat;
+  const { formatToParts: toParts } = prototype as { formatToParts: (date?: Date | number) => unknown };
+  type Format = (date?: Date | number) => string;
+  const { get } = Object.getOwnPropertyDescriptor(prototype, 'format') as { get: () => Format };
+  const known = new WeakMap<object, Format>();
+  Object.defineProperty(prototype, 'format', {
+    configurable: true,
+    get(this: object) {
+      let format = known.get(this);
+      if (format === undefined) {
+        const own = Reflect.apply(get, this, []);
+        format = (date = now()) => own(date);
+        known.set(this, format);
+      }
+      return format;
+    },
+  });
+  Object.assign(prototype, {
+    formatToParts(this: object, date: Date | number = now()): unknown {
+      return Reflect.apply(toParts, this, [date]);
+    },
+  });
 }
 
 /** The runtime writes the date into the head of an answer by itself, from a clock that it keeps to itself. */
@@ -158,36 +187,25 @@ function installTimers(timers: Timers): void {
 /** Delays as they are put on a tape: what is no number is one that nobody would ask for. */
 export const delayOf = (delayMs: unknown): number => (typeof delayMs === 'number' ? delayMs : -1);
 
-/** Events of the process that come from outside of it. */
-export const SIGNALS: ReadonlySet<string | symbol> = new Set([
-  'SIGINT',
-  'SIGTERM',
-  'SIGHUP',
-  'SIGQUIT',
-  'SIGUSR2',
-  'SIGWINCH',
-  'SIGCHLD',
-  'SIGCONT',
-  'SIGALRM',
-  'SIGPIPE',
-  'SIGIO',
-]);
+/** Events of the process that come from outside of it, unless the program emits them itself. */
+const SIGNALS: ReadonlySet<string | symbol> = new Set(Object.keys(constants.signals));
 
 type Emit = (this: NodeJS.Process, event: string | symbol, ...args: unknown[]) => boolean;
 
-/** Has `around` called for each event of the process, with what emits it. */
+/** Has `around` called for each event of the process, with what emits it. `isSignal`: the system has sent it. */
 export function aroundEmit(
-  around: (event: string | symbol, args: unknown[], emit: () => boolean) => boolean,
+  around: (event: string | symbol, args: unknown[], emit: () => boolean, isSignal: boolean) => boolean,
 ): void {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with its process again
   const emit = process.emit as unknown as Emit;
   const ours: Emit = function (event, ...args) {
-    return around(event, args, () =>
+    const go = (): boolean =>
       Reflect.apply<NodeJS.Process, [string | symbol, ...unknown[]], boolean>(emit, process, [
         event,
         ...args,
-      ]),
-    );
+      ]);
+    // The runtime's loop itself calls us then: nobody is below us on the stack.
+    return around(event, args, go, SIGNALS.has(event) && stackLines(1, ours).length === 0);
   };
   (process as unknown as { emit: Emit }).emit = ours;
 }

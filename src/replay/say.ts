@@ -2,7 +2,7 @@
 
 import { describeReadiness } from '../poller/poller.js';
 import type { LookedAt } from './look.js';
-import type { Circumstances, Verdict } from './protocol.js';
+import type { Circumstances, RecordEnded, Verdict } from './protocol.js';
 import type { Recorded, Replayed } from './run.js';
 
 const WHOLE = new Intl.NumberFormat('en');
@@ -22,15 +22,27 @@ function uncoveredLines(list: Circumstances['uncovered']): string[] {
   ];
 }
 
+/** What `underloop record` says at once when the recording ends and the program goes on. */
+export function endedLine({ why, events, failed }: RecordEnded, file: string): string {
+  const reach = events === 0 ? 'nothing can be recorded' : `the recording ends at event ${count(events)}`;
+  const remedy = failed
+    ? `make room, or name another file with --output`
+    : '--bytes-max sets that of the file';
+  return `${reach}, and the program goes on: ${failed ? `${file}: ` : ''}${why}; ${remedy}`;
+}
+
 /** What `underloop record` says at its end. */
-export function recordLines({ summary, extent, signal, code }: Recorded, file: string): string[] {
+export function recordLines({ summary, ended, extent, signal, code }: Recorded, file: string): string[] {
   const how = signal === null ? `with exit status ${String(code)}` : `by ${signal}`;
+  const begin = ended === null ? '' : 'the beginning of the run: ';
   const lines = [
-    `recorded ${count(extent.events)} events, ${size(extent.bytes)}, in ${file}; the program ended ${how}`,
+    extent.events === 0
+      ? `nothing is recorded; the program ended ${how}`
+      : `recorded ${begin}${count(extent.events)} events, ${size(extent.bytes)}, in ${file}; the program ended ${how}`,
   ];
+  if (extent.events === 0) return lines;
   if (summary === null)
     return [...lines, 'it reported nothing at its end: the recording goes as far as it was written'];
-  if (summary.ended !== null) lines.push(`the recording ended before the program: ${summary.ended}`);
   if (summary.uncovered.length > 0) return [...lines, ...uncoveredLines(summary.uncovered)];
   return [
     ...lines,

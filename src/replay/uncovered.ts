@@ -2,11 +2,10 @@
 // By functions put in front of the runtime's own, and not by async_hooks: a hook makes each promise dearer, and with one the
 // runtime aborts where a TLS socket reads within a callback of ours (its check that no asynchronous scope is open).
 
-import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { syncBuiltinESMExports } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { stackLines } from '../step/stack-lines.js';
-
-const require = createRequire(import.meta.url);
+import { KINDS, type Kind } from './uncovered-kinds.js';
 
 /** Frames of this package are not the program's. */
 const OWN_FOLDER = new URL('../', import.meta.url).href;
@@ -15,134 +14,11 @@ const ownPath = fileURLToPath(OWN_FOLDER);
 const TAPED_FOLDERS = ['kernel/', 'replay/'].flatMap((name) => [OWN_FOLDER + name, ownPath + name]);
 
 type AnyFunction = (...args: unknown[]) => unknown;
-type Holder = Record<string, AnyFunction | undefined>;
 
-interface Kind {
-  readonly kind: string;
-  /** Where the functions stand. */
-  readonly holder: () => object;
-  readonly names: readonly string[];
+interface Found {
+  readonly get?: () => unknown;
+  readonly configurable?: boolean;
 }
-
-const of =
-  (module: string, ...path: string[]) =>
-  (): object => {
-    let found = require(module) as Record<string, object>;
-    for (const name of path) found = found[name] as Record<string, object>;
-    return found;
-  };
-
-const FILE = 'a file by node:fs';
-const FILE_NAMES = [
-  'readFile',
-  'open',
-  'readdir',
-  'stat',
-  'lstat',
-  'access',
-  'realpath',
-  'readlink',
-  'mkdtemp',
-];
-const SYNC_NAMES = ['readSync', 'fstatSync', 'existsSync', ...FILE_NAMES.map((name) => `${name}Sync`)];
-const WORK = 'work on a thread of the runtime';
-
-/** Entry points, by what a reader knows them as. */
-const KINDS: readonly Kind[] = [
-  {
-    kind: FILE,
-    holder: of('node:fs'),
-    names: [...FILE_NAMES, ...SYNC_NAMES, 'read', 'exists', 'watch', 'watchFile'],
-  },
-  { kind: FILE, holder: of('node:fs', 'promises'), names: [...FILE_NAMES, 'watch'] },
-  { kind: 'a connection of node:net', holder: of('node:net', 'Socket', 'prototype'), names: ['connect'] },
-  { kind: 'a server of node:net', holder: of('node:net', 'Server', 'prototype'), names: ['listen'] },
-  {
-    kind: 'a socket of node:dgram',
-    holder: of('node:dgram', 'Socket', 'prototype'),
-    names: ['bind', 'send'],
-  },
-  { kind: 'a request of the runtime', holder: () => globalThis, names: ['fetch'] },
-  {
-    kind: 'a name looked up by node:dns',
-    holder: of('node:dns'),
-    names: ['lookup', 'lookupService', 'resolve', 'resolve4', 'resolve6', 'reverse'],
-  },
-  {
-    kind: 'a name looked up by node:dns',
-    holder: of('node:dns', 'promises'),
-    names: ['lookup', 'lookupService', 'resolve', 'resolve4', 'resolve6', 'reverse'],
-  },
-  {
-    kind: 'a child process',
-    holder: of('node:child_process'),
-    names: ['spawn', 'exec', 'execFile', 'fork', 'spawnSync', 'execSync', 'execFileSync'],
-  },
-  {
-    kind: "HTTP/2, whose dates are the runtime's own",
-    holder: of('node:http2'),
-    names: ['createServer', 'createSecureServer'],
-  },
-  {
-    kind: 'TLS, whose keys are random',
-    holder: of('node:tls'),
-    names: ['connect', 'TLSSocket', 'createServer'],
-  },
-  { kind: 'a worker thread', holder: of('node:worker_threads'), names: ['Worker', 'MessageChannel'] },
-  { kind: 'another thread', holder: () => Atomics, names: ['wait', 'waitAsync'] },
-  {
-    kind: 'a timer of node:timers/promises',
-    holder: of('node:timers/promises'),
-    names: ['setTimeout', 'setImmediate', 'setInterval'],
-  },
-  { kind: 'a timer of the runtime', holder: () => AbortSignal, names: ['timeout'] },
-  {
-    kind: 'random bytes',
-    holder: of('node:crypto'),
-    names: [
-      'randomBytes',
-      'randomInt',
-      'randomFill',
-      'randomFillSync',
-      'generateKeyPair',
-      'generateKeyPairSync',
-    ],
-  },
-  { kind: 'random bytes', holder: () => globalThis.crypto, names: ['getRandomValues'] },
-  { kind: WORK, holder: of('node:crypto'), names: ['pbkdf2', 'scrypt', 'hkdf'] },
-  {
-    kind: WORK,
-    holder: of('node:zlib'),
-    names: [
-      'gzip',
-      'gunzip',
-      'deflate',
-      'inflate',
-      'brotliCompress',
-      'brotliDecompress',
-      'createGzip',
-      'createGunzip',
-    ],
-  },
-  {
-    kind: 'the clock or a figure of the process',
-    holder: () => process,
-    names: [
-      'hrtime',
-      'memoryUsage',
-      'cpuUsage',
-      'resourceUsage',
-      'uptime',
-      'constrainedMemory',
-      'availableMemory',
-    ],
-  },
-  {
-    kind: 'a figure of the system',
-    holder: of('node:os'),
-    names: ['freemem', 'loadavg', 'uptime', 'cpus', 'networkInterfaces'],
-  },
-];
 
 interface Frames {
   /** Of the program's own code: `server.js:12`; null: there is only the runtime's. */
@@ -180,7 +56,14 @@ function shown(place: string): string {
 }
 
 /** The loader of modules reads files, and the runtime prints: that is no input of the program's. */
-const NOT_INPUTS = ['node:internal/modules', 'node:internal/bootstrap', ...TAPED_FOLDERS];
+const NOT_INPUTS = [
+  'node:internal/modules',
+  'node:internal/bootstrap',
+  'node:internal/source_map',
+  ...TAPED_FOLDERS,
+];
+/** Functions of a function: process.hrtime.bigint(), process.memoryUsage.rss(). */
+const INNER: ReadonlySet<string | symbol> = new Set(['bigint', 'rss']);
 
 /** Tells of inputs that no replay can give again. `ours` is true while the recorder itself asks for one. */
 export class Uncovered {
@@ -192,22 +75,47 @@ export class Uncovered {
   ) {}
 
   start(): void {
-    for (const { kind, holder, names } of KINDS) {
-      const place = holder() as Holder;
-      for (const name of names) {
-        const own = place[name];
-        if (typeof own !== 'function') continue;
-        const value = this.around(own, kind, name);
-        Object.defineProperty(place, name, { value, configurable: true, writable: true, enumerable: true });
-      }
-    }
+    for (const kind of KINDS) this.cover(kind);
     this.watchInput();
     syncBuiltinESMExports();
   }
 
-  /** The message of another process: `kind` was met, and nobody of the program's asked for it. */
-  met(kind: string): void {
-    this.found(kind, 'the process that started it');
+  /** `kind` was met, and nobody of the program's asked for it. */
+  met(kind: string, where: string): void {
+    this.found(kind, where);
+  }
+
+  private cover({ kind, holder, names }: Kind): void {
+    const place = holder();
+    const all =
+      names instanceof RegExp ? Reflect.ownKeys(place).filter((name) => typeof name === 'string') : names;
+    for (const name of all) {
+      if (names instanceof RegExp && !names.test(name)) continue;
+      const put = (value: unknown): void =>
+        void Object.defineProperty(place, name, {
+          value,
+          configurable: true,
+          writable: true,
+          enumerable: true,
+        });
+      const wrapped = (own: unknown): unknown =>
+        typeof own === 'function' ? this.around(own as AnyFunction, kind, name) : own;
+      const found = Object.getOwnPropertyDescriptor(place, name) as Found | undefined;
+      const { get, configurable = true } = found ?? {};
+      if (!configurable) continue;
+      if (get === undefined) {
+        const own = Reflect.get(place, name) as unknown;
+        if (typeof own === 'function') put(wrapped(own));
+        continue;
+      }
+      // The runtime loads it when somebody asks for it, and so do we.
+      const made = (): unknown => {
+        const value = wrapped(Reflect.apply(get, place, []));
+        put(value);
+        return value;
+      };
+      Object.defineProperty(place, name, { get: made, set: put, configurable: true, enumerable: true });
+    }
   }
 
   private around(own: AnyFunction, kind: string, name: string): AnyFunction {
@@ -224,7 +132,7 @@ export class Uncovered {
         return Reflect.construct(target, args, newTarget === proxy ? target : newTarget) as object;
       },
       get: function get(target, property, receiver): unknown {
-        if (property === 'bigint' && !known.has(kind)) seen(get as AnyFunction);
+        if (INNER.has(property) && !known.has(kind)) seen(get as AnyFunction);
         return Reflect.get(target, property, receiver);
       },
     });

@@ -8,7 +8,6 @@ const server = serve(
   }),
 );
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-// One connection: server.close() closes idle ones in an order that depends on where they stand in memory.
 const agent = createHttpAgent({ keepAlive: true, maxSockets: 1 });
 const get = (path) =>
   new Promise((resolve, reject) => {

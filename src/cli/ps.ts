@@ -61,19 +61,22 @@ async function run(pid: number | undefined, flags: Flags): Promise<void> {
     return;
   }
   const signal = interruptible();
+  // `| head` has read enough: nobody is left to look for.
+  const read = new AbortController();
+  process.stdout.once('error', () => read.abort());
   const everyMs = (flags.watch === true ? WATCH_S : flags.watch) * 1000;
   const clear = process.stdout.isTTY && process.env['TERM'] !== 'dumb' ? '\x1b[H\x1b[2J' : '';
   const ending = await watch(pid, {
     ...options,
     everyMs,
-    signal,
+    signal: AbortSignal.any([signal, read.signal]),
     onLook: (report) => {
       process.stdout.write(json ? show(report) : `${clear}${report.takenAt}\n${show(report)}\n`);
     },
   });
   if (ending === 'ended') process.stderr.write(`underloop: process ${pid} has ended\n`);
   else if (ending !== null) fail(ending.unavailable);
-  else process.exitCode = EXIT.interrupted;
+  else if (signal.aborted) process.exitCode = EXIT.interrupted;
 }
 
 export function psCommand(): Command {

@@ -2,33 +2,12 @@
 
 import type { Observer } from '../reactor/observer.js';
 import type { Kernel } from './kernel.js';
+import { RARE_CALLS } from './rare-calls.js';
 
 type Method = (...args: unknown[]) => unknown;
 
 /** Calls that are told through an array made for each. Those of the hot path stand in {@link ObservedKernel}. */
-const told = [
-  'socket',
-  'bind',
-  'listen',
-  'connect',
-  'shutdown',
-  'setOption',
-  'getOption',
-  'localAddress',
-  'peerAddress',
-  'socketPair',
-  'setMembership',
-  'openReserve',
-  'sendPieces',
-  'read',
-  'write',
-  'writePieces',
-  'pipe',
-  'inspect',
-  'adopt',
-  'socketFile',
-  'unlink',
-] as const;
+const told = [...RARE_CALLS, 'sendPieces', 'read', 'write', 'writePieces'] as const;
 
 const numberOr = (value: unknown, otherwise: number): number =>
   typeof value === 'number' ? value : otherwise;

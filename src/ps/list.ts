@@ -15,7 +15,7 @@ import {
 } from '../probe/index.js';
 import { programName } from './program-name.js';
 import { PS_FORMAT, userIdOf } from './report.js';
-import { withoutDuplicates } from './sets.js';
+import { TIME_UP, withoutDuplicates } from './sets.js';
 import { has32BitWords, unnamed } from './threads.js';
 
 export interface PsRow {
@@ -101,7 +101,7 @@ export function readPsList(options: ListOptions = {}): PsList | Unavailable {
       userId,
       threads: snapshot.figures.threads,
       openFds: snapshot.figures.openFds,
-      sets: inTime ? setsOf(pid, options) : unavailable('time was up'),
+      sets: inTime ? setsOf(pid, options) : unavailable(TIME_UP),
       call: firstCall(pid, files),
     });
   }

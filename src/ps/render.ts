@@ -1,10 +1,9 @@
 // A report as text for people: 80 columns, no colours, and no more lines than somebody reads.
 
-import type { Reading } from '../probe/index.js';
 import { describeCall, isKnown, valueOf } from '../probe/index.js';
 import type { PsList, PsRow } from './list.js';
 import type { PsReport } from './report.js';
-import { isPhantom } from './sets.js';
+import { TIME_UP, isPhantom } from './sets.js';
 import type { PsEntry, PsSet } from './sets.js';
 import { describeState } from './threads.js';
 import type { PsThread } from './threads.js';
@@ -231,13 +230,9 @@ export function renderList(list: PsList, options: RenderOptions = {}): string {
   const without = list.processes.length - rows.length;
   if (without > 0)
     lines.push(`and ${count(without, 'process', 'processes')} without an epoll set (--all shows them)`);
-  const reasons = new Set(
-    list.processes.map(({ sets }) => reasonOf(sets)).filter((reason) => reason !== null),
-  );
-  if (reasons.size > 0)
+  // Where time was up, a note of the list's own says so.
+  if (list.processes.some(({ sets }) => !isKnown(sets) && sets.unavailable !== TIME_UP))
     lines.push(...wrap('note: ? stands where a process may not be looked at by this user', columns, '  '));
   lines.push(...list.notes.flatMap((note) => wrap(`note: ${note}`, columns, '  ')));
   return `${lines.join('\n')}\n`;
 }
-
-const reasonOf = (sets: Reading<unknown>): string | null => (isKnown(sets) ? null : sets.unavailable);

@@ -85,7 +85,7 @@ export function isPhantom({ target }: Pick<PsEntry, 'target'>): boolean {
 const LOOKS_MAX = 3;
 /** Descriptors that are read between two looks at the clock. */
 const SLICE = 64;
-const TIME_UP = 'time was up';
+export const TIME_UP = 'time was up';
 
 /** Everything that the sets need of one process, read once and shared. */
 class Looker {

@@ -64,7 +64,9 @@ export function durationWords(ms: number): string {
 
 /** `epoll_wait(fd 13), no timeout`, `futex, with a timeout`, `running`, `stopped by a signal, in read(fd 3)`. */
 export function callWords({ state, call, timeout }: PsThread): string {
-  const text = isKnown(call) ? describeCall(call.value) : 'what in is unknown';
+  if (!isKnown(call))
+    return state === 'R' ? describeState(state) : `${describeState(state)}, in what is unknown`;
+  const text = describeCall(call.value);
   const until =
     timeout === null
       ? ''
@@ -73,8 +75,8 @@ export function callWords({ state, call, timeout }: PsThread): string {
         : timeout.kind === 'some'
           ? ', with a timeout'
           : `, timeout ${durationWords(timeout.ms)}`;
-  if (state === 'S' && isKnown(call)) return `${text}${until}`;
-  if (isKnown(call) && call.value.kind === 'running') return state === 'R' ? text : describeState(state);
+  if (state === 'S') return `${text}${until}`;
+  if (call.value.kind === 'running') return state === 'R' ? text : describeState(state);
   return state === 'R' ? describeState(state) : `${describeState(state)}, in ${text}${until}`;
 }
 

@@ -3,6 +3,7 @@
 import { constants } from 'node:os';
 import { argumentError, checkFd, checkInteger } from '../errors.js';
 import type { Kernel } from '../kernel/kernel.js';
+import { RARE_CALLS } from '../kernel/rare-calls.js';
 import type { Observer } from './observer.js';
 
 export const CALLS = [
@@ -78,21 +79,9 @@ export function injectable(
 ): Kernel {
   const { name, buffer, pollerKinds } = real;
   const methods: Record<string, Method> = {};
-  const others = ['now', 'openPoller', 'bind', 'listen', 'close', 'localAddress', 'peerAddress'] as const;
-  const made = [
-    'socketPair',
-    'setMembership',
-    'pipe',
-    'openReserve',
-    'inspect',
-    'adopt',
-    'socketFile',
-    'unlink',
-  ] as const;
-  const files = ['read', 'write', 'writePieces'] as const;
-  for (const other of [...others, ...made, ...files] as const) {
-    methods[other] = (...args) => (observed[other] as Method)(...args);
-  }
+  // Those that can be injected are covered below.
+  const others = ['now', 'openPoller', 'close', 'read', 'write', 'writePieces', ...RARE_CALLS] as const;
+  for (const other of others) methods[other] = (...args) => (observed[other] as Method)(...args);
   const cover = (method: 'sendBytes' | InjectableCall, call: InjectableCall): void => {
     methods[method] = (...args) => {
       const injected = injections.take(call, args[0]);

@@ -3,7 +3,7 @@
 
 import { binding } from '../binding.js';
 import { OP } from './format.js';
-import { tapedCall, type AnyTape } from './taped-kernel.js';
+import { tapedCall, type AnyTape } from './taped-call.js';
 
 type Method = (...args: unknown[]) => unknown;
 

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import { stackLines } from '../step/stack-lines.js';
 import { OP } from './format.js';
-import { tapedCall, type AnyTape } from './taped-kernel.js';
+import { tapedCall, type AnyTape } from './taped-call.js';
 
 const require = createRequire(import.meta.url);
 

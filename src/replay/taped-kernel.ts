@@ -2,83 +2,17 @@
 
 import { ADDRESS_BYTES, ROW_NUMBERS, senderAt, type DatagramMemory } from '../kernel/datagram-memory.js';
 import type { Kernel } from '../kernel/kernel.js';
-import { EVENT_STRIDE } from '../poller/poller.js';
-import type { KernelPoller, PollerCapabilities, PollerKind } from '../poller/poller.js';
+import { RARE_CALLS } from '../kernel/rare-calls.js';
+import type { KernelPoller, PollerKind } from '../poller/poller.js';
 import { OP } from './format.js';
-import type { RecordTape } from './record-tape.js';
-import type { ReplayTape } from './replay-tape.js';
+import { tapedCall, type AnyTape } from './taped-call.js';
 import { DATAGRAM_ROOM, datagramBytes } from './taped-datagrams.js';
-
-export type AnyTape = RecordTape | ReplayTape;
+import { TapedPoller, describePoller, type OpenedPoller } from './taped-poller.js';
 
 type Method = (...args: unknown[]) => unknown;
 
-/** Calls that are rare: their arguments and results go on the tape as JSON. */
-export const RARE_CALLS = [
-  'socket',
-  'bind',
-  'listen',
-  'connect',
-  'shutdown',
-  'setOption',
-  'getOption',
-  'localAddress',
-  'peerAddress',
-  'setMembership',
-  'openReserve',
-  'inspect',
-  'adopt',
-  'socketFile',
-  'unlink',
-  'socketPair',
-  'pipe',
-] as const;
-
 /** What a kernel is without its calls: memory, and what it can open. */
 export type KernelMemory = Pick<Kernel, 'name' | 'buffer' | 'pollerKinds' | 'datagrams'>;
-
-/** What a call has thrown: the runtime's own errors, by what programs ask of them. */
-interface Thrown {
-  readonly message: string;
-  readonly code?: unknown;
-  readonly errno?: unknown;
-  readonly syscall?: unknown;
-}
-
-/** Puts a rare call on the tape. An Int32Array that the call fills is part of the result; what it throws is thrown again. */
-export function tapedCall(
-  tape: AnyTape,
-  name: string,
-  args: readonly unknown[],
-  call: () => unknown,
-): unknown {
-  if (!tape.live || tape.aside) return call();
-  const filled = args.find((one) => one instanceof Int32Array);
-  tape.open(OP.call);
-  tape.putName(name);
-  tape.putText(JSON.stringify(filled === undefined ? args : args.filter((one) => one !== filled)));
-  tape.check();
-  if (!tape.replaying) {
-    let text: string;
-    try {
-      const result = call();
-      text = JSON.stringify(filled === undefined ? [result] : [result, ...filled]);
-      return result;
-    } catch (error) {
-      const { message, code, errno, syscall } = error as Thrown;
-      text = JSON.stringify({ message, code, errno, syscall });
-      throw error;
-    } finally {
-      tape.resultText(text!);
-    }
-  }
-  const told = JSON.parse(tape.resultText()) as [unknown, ...number[]] | Thrown;
-  tape.close();
-  if (!Array.isArray(told)) throw Object.assign(new Error(told.message), told);
-  const [result, ...rest] = told;
-  filled?.set(rest);
-  return result;
-}
 
 /** Hot calls each in words of their own; `real` is null in a replay. */
 class TapedKernel {
@@ -278,121 +212,6 @@ class TapedKernel {
     tape.putHash(all, 0, all.length);
     tape.check();
     return this.taken(real === null ? 0 : real[call](fd, pieces, count, start, end), fd, all, 0);
-  }
-}
-
-interface OpenedPoller {
-  readonly kind: PollerKind;
-  readonly fd: number;
-  /** JSON has no Infinity. */
-  readonly capabilities: Omit<PollerCapabilities, 'fdMax'> & { readonly fdMax: number | null };
-  readonly hasRaw: boolean;
-}
-
-function describePoller(poller: KernelPoller | number): OpenedPoller | number {
-  if (typeof poller === 'number') return poller;
-  const { kind, fd, capabilities } = poller;
-  return { kind, fd, capabilities, hasRaw: poller.rawFlags !== undefined };
-}
-
-class TapedPoller implements KernelPoller {
-  readonly kind: PollerKind;
-  readonly fd: number;
-  readonly capabilities: PollerCapabilities;
-  private raw: Int32Array | null = null;
-
-  constructor(
-    private readonly tape: AnyTape,
-    private readonly number: number,
-    private readonly real: KernelPoller | null,
-    { kind, fd, capabilities }: Pick<KernelPoller, 'kind' | 'fd' | 'capabilities'>,
-  ) {
-    this.kind = kind;
-    this.fd = fd;
-    this.capabilities = capabilities;
-  }
-
-  allocateEvents(eventsMax: number): Int32Array {
-    return this.real?.allocateEvents(eventsMax) ?? new Int32Array(eventsMax * EVENT_STRIDE);
-  }
-  rawFlags(eventsMax: number): Int32Array | null {
-    this.raw = this.real === null ? new Int32Array(eventsMax) : (this.real.rawFlags?.(eventsMax) ?? null);
-    return this.raw;
-  }
-
-  add(fd: number, interest: number, slot: number, generation: number): number {
-    const { tape, real } = this;
-    if (!tape.live) return (real as KernelPoller).add(fd, interest, slot, generation);
-    this.asked(OP.pollerAdd, fd, interest, slot, generation);
-    const result = tape.result(real === null ? 0 : real.add(fd, interest, slot, generation));
-    tape.close();
-    return result;
-  }
-  modify(fd: number, interest: number, slot: number, generation: number): number {
-    const { tape, real } = this;
-    if (!tape.live) return (real as KernelPoller).modify(fd, interest, slot, generation);
-    this.asked(OP.pollerModify, fd, interest, slot, generation);
-    const result = tape.result(real === null ? 0 : real.modify(fd, interest, slot, generation));
-    tape.close();
-    return result;
-  }
-  remove(fd: number): number {
-    const { tape, real } = this;
-    if (!tape.live) return (real as KernelPoller).remove(fd);
-    tape.open(OP.pollerRemove);
-    tape.putInt(this.number);
-    tape.putInt(fd);
-    tape.check();
-    const result = tape.result(real === null ? 0 : real.remove(fd));
-    tape.close();
-    return result;
-  }
-
-  wait(events: Int32Array, timeoutMs: number): number {
-    const { tape, real, raw } = this;
-    if (!tape.live) return (real as KernelPoller).wait(events, timeoutMs);
-    if (!tape.replaying) tape.beforeWait(timeoutMs);
-    tape.open(OP.wait, events.length * 12);
-    tape.putInt(this.number);
-    tape.putNumber(timeoutMs);
-    tape.check();
-    const count = tape.result(real === null ? 0 : real.wait(events, timeoutMs));
-    for (let i = 0; i < count; i++) {
-      const at = i * EVENT_STRIDE;
-      events[at] = tape.result(events[at]);
-      events[at + 1] = tape.result(events[at + 1]);
-      events[at + 2] = tape.result(events[at + 2]);
-      const flags = tape.result(raw === null ? 0 : raw[i]);
-      if (raw !== null) raw[i] = flags;
-    }
-    tape.close();
-    return count;
-  }
-  wake(): void {
-    this.told(OP.pollerWake);
-    this.real?.wake();
-  }
-  close(): void {
-    this.told(OP.pollerClose);
-    this.real?.close();
-  }
-
-  private told(op: number): void {
-    const { tape } = this;
-    if (!tape.live) return;
-    tape.open(op);
-    tape.putInt(this.number);
-    tape.closeChecked();
-  }
-  private asked(op: number, fd: number, interest: number, slot: number, generation: number): void {
-    const { tape } = this;
-    tape.open(op);
-    tape.putInt(this.number);
-    tape.putInt(fd);
-    tape.putInt(interest);
-    tape.putInt(slot);
-    tape.putInt(generation);
-    tape.check();
   }
 }
 

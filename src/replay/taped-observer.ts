@@ -9,7 +9,7 @@ import { kindNumber, messageOf } from '../trace/encode.js';
 import { itemWords } from './describe.js';
 import { OP } from './format.js';
 import { stateHash } from './state.js';
-import type { AnyTape } from './taped-kernel.js';
+import type { AnyTape } from './taped-call.js';
 
 /** The whole state is hashed at the end of a turn after so many events at least... */
 const STATE_EVENTS = 20_000;

@@ -9,6 +9,8 @@ export interface Kind {
   /** Where the functions stand. Functions that are not there in this version of the runtime are left out. */
   readonly holder: () => object;
   readonly names: readonly string[] | RegExp;
+  /** The runtime calls them, too, where nothing comes in: the program itself must be the caller. */
+  readonly direct?: boolean;
 }
 
 const of =
@@ -113,11 +115,13 @@ export const KINDS: readonly Kind[] = [
     kind: WORK,
     holder: () => Reflect.get(globalThis, 'WebAssembly'),
     names: ['compile', 'compileStreaming', 'instantiate', 'instantiateStreaming'],
+    direct: true,
   },
   {
     kind: 'a realm of node:vm, whose date and random numbers are its own',
     holder: of('node:vm'),
     names: ['createContext', 'runInNewContext'],
+    direct: true,
   },
   {
     kind: 'a realm of node:vm, whose date and random numbers are its own',

@@ -85,7 +85,7 @@ export class Uncovered {
     this.found(kind, where);
   }
 
-  private cover({ kind, holder, names }: Kind): void {
+  private cover({ kind, holder, names, direct = false }: Kind): void {
     const place = holder();
     const all =
       names instanceof RegExp ? Reflect.ownKeys(place).filter((name) => typeof name === 'string') : names;
@@ -99,7 +99,7 @@ export class Uncovered {
           enumerable: true,
         });
       const wrapped = (own: unknown): unknown =>
-        typeof own === 'function' ? this.around(own as AnyFunction, kind, name) : own;
+        typeof own === 'function' ? this.around(own as AnyFunction, kind, name, direct) : own;
       const found = Object.getOwnPropertyDescriptor(place, name) as Found | undefined;
       const { get, configurable = true } = found ?? {};
       if (!configurable) continue;
@@ -118,8 +118,8 @@ export class Uncovered {
     }
   }
 
-  private around(own: AnyFunction, kind: string, name: string): AnyFunction {
-    const seen = (from: AnyFunction): void => this.seen(kind, name, from);
+  private around(own: AnyFunction, kind: string, name: string, direct: boolean): AnyFunction {
+    const seen = (from: AnyFunction): void => this.seen(kind, name, from, direct);
     const known = this.known;
     // A proxy: what is called may be a class, and has properties of its own (hrtime.bigint).
     const proxy: AnyFunction = new Proxy(own, {
@@ -154,10 +154,11 @@ export class Uncovered {
     });
   }
 
-  private seen(kind: string, name: string, from: AnyFunction): void {
+  private seen(kind: string, name: string, from: AnyFunction, direct = false): void {
     if (this.ours()) return;
     const { program, caller, nested } = look(from);
     if (program === null || nested || NOT_INPUTS.some((place) => caller.startsWith(place))) return;
+    if (direct && caller.startsWith('node:')) return;
     this.found(kind, `${program} (${name})`);
   }
 

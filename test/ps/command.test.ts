@@ -47,6 +47,11 @@ test.runIf(linux)(
     expect(code).toBe(130);
     for (const line of stdout.trim().split('\n'))
       expect(JSON.parse(line)).toMatchObject({ kind: 'process', pid: child.pid });
+    // As `| head -1` does: it has read enough, and the watch ends.
+    const cut = new CommandRun(['ps', String(child.pid), '--watch', '0.1', '--json']);
+    await cut.until(() => cut.stdout.includes('\n'), 'one look');
+    cut.process.stdout?.destroy();
+    expect(await cut.outcome).toMatchObject({ code: 0, signal: null, stderr: '' });
     child.kill('SIGKILL');
     await once(child, 'exit');
   },

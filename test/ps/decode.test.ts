@@ -222,12 +222,13 @@ describe('why it cannot be shown', () => {
   });
 
   test('calls that may not be read are one note for all threads, with the machine rule named', () => {
-    const { notes } = look({
+    const report = look({
       '/proc/77/task/77/syscall': denied,
       '/proc/77/task/78/syscall': denied,
       '/proc/sys/kernel/yama/ptrace_scope': '1\n',
     });
-    expect(notes).toEqual([expect.stringContaining('ptrace_scope is 1')]);
+    expect(report.notes).toEqual([expect.stringContaining('ptrace_scope is 1')]);
+    expect(renderReport(report)).toMatch(/\(main\) +asleep, in what is unknown$/m);
   });
 });
 

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { isKnown, valueOf } from '../../src/probe/index.js';
 import { isPhantom, watch } from '../../src/ps/index.js';
+import type { PsEntry, PsReport, PsSet } from '../../src/ps/index.js';
 import { entry, look, node, python, until } from './children.js';
 
 const linux = process.platform === 'linux';
@@ -110,25 +111,24 @@ sys.stdin.read()
   });
 });
 
+const isListener = ({ file }: PsEntry): boolean =>
+  file?.kind === 'socket' && valueOf(file.socket)?.state === 'LISTEN';
+
 describe.runIf(linux)('node', () => {
   test('its main thread waits on its set, in which its listener is', async () => {
     const child = await node(
       `const s = require('node:net').createServer().listen(0, '127.0.0.1', () => console.log(s.address().port))`,
     );
-    const report = await until(child.pid, ({ threads }) => {
-      const [main] = valueOf(threads) ?? [];
-      const call = main === undefined ? null : valueOf(main.call);
-      // Not any call: on its way there it may be met in a write.
-      return call?.kind === 'call' && call.fd !== null && call.name?.startsWith('epoll') === true;
-    });
+    const waitedOn = ({ threads, sets }: PsReport): PsSet | undefined => {
+      const call = valueOf(valueOf(threads)![0]!.call);
+      return sets.find(({ epollFd }) => call?.kind === 'call' && call.fd === epollFd);
+    };
+    // It prints before it hands the listener to the kernel, and a look reads threads after sets.
+    const report = await until(child.pid, (one) => waitedOn(one)?.entries.some(isListener) === true);
     const [main] = valueOf(report.threads)!;
     const name = readFileSync(`/proc/${child.pid}/comm`, 'utf8').trim(); // node, and since Node 24 MainThread
     expect(main).toMatchObject({ main: true, name, timeout: { kind: expect.any(String) as string } });
-    const call = valueOf(main!.call);
-    const set = report.sets.find(({ epollFd }) => call?.kind === 'call' && call.fd === epollFd);
-    const listener = set?.entries.find(
-      ({ file }) => file?.kind === 'socket' && valueOf(file.socket)?.state === 'LISTEN',
-    );
+    const listener = waitedOn(report)?.entries.find(isListener);
     expect(listener?.file).toMatchObject({
       socket: { value: { local: { value: `127.0.0.1:${child.line}` } } },
     });

@@ -9,7 +9,8 @@ import { Blocks } from '../../src/replay/blocks.js';
 import { BLOCK_HEADER_BYTES, CHECKSUM_BYTES, type Facts } from '../../src/replay/format.js';
 import { RecordTape } from '../../src/replay/record-tape.js';
 import { ReplayTape, type Difference } from '../../src/replay/replay-tape.js';
-import { tapedKernel, type AnyTape } from '../../src/replay/taped-kernel.js';
+import type { AnyTape } from '../../src/replay/taped-call.js';
+import { tapedKernel } from '../../src/replay/taped-kernel.js';
 import { Reactors } from '../../src/replay/taped-observer.js';
 import { ScriptedKernel } from '../../src/testing.js';
 

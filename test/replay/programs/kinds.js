@@ -44,6 +44,8 @@ const cases = {
   'performance.mark': () => clock.mark('a'),
   getHeapStatistics: () => v8.getHeapStatistics(),
   // What is on the tape, or is no input.
+  ReadableStream: () => new ReadableStream({ start: (given) => given.close() }).getReader().read(),
+  Response: () => new Response('a').text(),
   randomUUID: () => crypto.randomUUID(),
   'performance.now': () => clock.now(),
   setTimeout: () => new Promise((resolve) => setTimeout(resolve, 1)),

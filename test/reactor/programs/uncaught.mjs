@@ -19,7 +19,9 @@ if (mode === 'throwing-onError') {
 reactor.post(function failingTask() {
   throw new Error('from a task');
 });
-reactor.post(() => console.log('neighbour runs'));
-reactor.setTimer(20, () => console.log('a later turn runs'));
+reactor.post(() => {
+  console.log('neighbour runs');
+  reactor.setTimer(20, () => console.log('a later turn runs'));
+});
 await reactor.run();
 console.log('run() has ended');

@@ -93,6 +93,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export(environment, exports, "nothing", Nothing);
   ExportPollers(environment, exports);
   ExportSockets(environment, exports);
+  ExportAddresses(environment, exports);
   ExportDatagrams(environment, exports);
   ExportStreams(environment, exports);
   ExportDescriptors(environment, exports);

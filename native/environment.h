@@ -155,6 +155,7 @@ bool RunsJavaScript(Environment* environment);
 
 void ExportPollers(Environment* environment, napi_value exports);
 void ExportSockets(Environment* environment, napi_value exports);
+void ExportAddresses(Environment* environment, napi_value exports);
 void ExportDatagrams(Environment* environment, napi_value exports);
 void ExportStreams(Environment* environment, napi_value exports);
 void ExportDescriptors(Environment* environment, napi_value exports);
@@ -165,6 +166,9 @@ void ExportInspection(Environment* environment, napi_value exports);
 void ExportBlocking(Environment* environment, napi_value exports);
 void ExportUring(Environment* environment, napi_value exports);
 void ExportBlockingClient(Environment* environment, napi_value exports);
+
+// What src/kernel/native.ts calls the family of Unix sockets; 4 and 6 are the internet's.
+constexpr int32_t kUnixFamily = 1;
 
 // Reads (family, host or path, port) from three arguments into a socket address. Returns its length, or -errno.
 int ReadAddress(napi_env env, napi_value family, napi_value host, napi_value port, sockaddr_storage* address);

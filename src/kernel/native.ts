@@ -205,7 +205,7 @@ class NativeKernel implements Kernel {
   }
 }
 
-// As native/socket.cc takes them: 4 and 6 are the internet's families, 1 (AF_UNIX) has a path where they have a host.
+// As native/address.cc takes them: 4 and 6 are the internet's families, 1 (AF_UNIX) has a path where they have a host.
 function familyNumber(family: SocketAddress['family']): number {
   return family === 'unix' ? 1 : family;
 }

@@ -178,7 +178,8 @@ export abstract class DatagramEndpoint<Context> implements Source, Disposable {
   getOption(option: SocketOption): number {
     if (this.closed) throw closedError();
     const value = this.kernel.getOption(this.fd, option);
-    if (value < 0) throw new SystemError('getsockopt', value, { fd: this.fd });
+    if (value < 0)
+      throw new SystemError('getsockopt', value, { fd: this.fd, hint: `The option is ${option}` });
     return value;
   }
 

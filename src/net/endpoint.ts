@@ -186,7 +186,7 @@ export abstract class Endpoint<Context> implements Source, Disposable {
   option(name: Exclude<SocketOption, 'lingerS' | 'error'>): number {
     if (this.closed) throw closedError();
     const value = this.reactor.kernel.getOption(this.fd, name);
-    if (value < 0) throw new SystemError('getsockopt', value, { fd: this.fd });
+    if (value < 0) throw new SystemError('getsockopt', value, { fd: this.fd, hint: `The option is ${name}` });
     return value;
   }
 

@@ -166,6 +166,7 @@ describe.each(realModes)('descriptors from elsewhere, $name', (mode) => {
     const connection = adopt(w.reactor, master, logs.handlers, options);
     expect(descriptors.write(slave, Buffer.from('out'))).toBe(3);
     await w.until(() => logs.of(connection).text === 'out');
+    expect(() => connection.option('noDelay')).toThrow(/ENOTSOCK.*noDelay/);
     connection.write('in\n');
     const line = Buffer.alloc(10);
     await w.until(() => (descriptors.read(slave, line) ?? 0) > 0);

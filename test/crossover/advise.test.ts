@@ -15,6 +15,7 @@ import {
   type Question,
 } from '../../src/compare/advise/index.js';
 import { forecast, queueing } from '../../src/compare/advise/forecast.js';
+import { sayAdvice } from '../../src/compare/advise/say.js';
 import { epoll, madeUp, threads } from './made-up.js';
 
 const report = madeUp([threads, epoll], { seed: 1 });
@@ -130,6 +131,15 @@ describe('advice', () => {
         expect(take).not.toMatch(/(9\d|1\d\d)% of it| (1\.0|0\.\d) times/);
       }
     }
+    // Level with the best by CPU, and not with the cheapest: it is the cheapest that it is held against.
+    const advice = answer({ cores: 2, cpuUs: 100, waitMs: 0, connections: 8 });
+    const cpuOf: Record<string, number> = { threads: 155, epoll: 200, pool: 160, reactors: 136 };
+    const candidates = advice.candidates.map((one) => ({
+      ...one,
+      forecast: { ...one.forecast, requestsPerSecond: 12_000, serverCpuUs: cpuOf[one.model]! },
+    }));
+    const [take] = sayAdvice({ ...advice, candidates, take: ['threads', 'reactors'] });
+    expect(take).toMatch(/up to 12,000 requests per second; .*epoll\) takes 1\.5 times.*takes 1\.2 times/);
   });
 
   test('one of something is one, few per second are not none, and a model is called what it is', () => {

@@ -155,7 +155,15 @@ describe('its calibration', () => {
   test("the load's own costs are found again, whatever slow servers and cold cores cost it beyond them", () => {
     const dear = (one: Observation): Observation => ({ ...one, generatorCpuUs: 4 * one.generatorCpuUs });
     const honest = observed(epoll, PROBES);
-    const cold = honest.map((one) => (one.requestsPerSecond < 1000 ? dear(one) : one));
+    const slow = [
+      load(1, 0, 2),
+      load(1, 0, 10),
+      load(1, 0, 50),
+      load(2, 0, 50),
+      load(4, 0, 20),
+      load(8, 0, 50),
+    ];
+    const cold = [...honest, ...observed(epoll, slow).map(dear)];
     for (const observations of [honest, cold, [...honest, ...observed(threads, PROBES).map(dear)]]) {
       const found = fitClient(observations, null);
       for (const conditions of [load(32, 0, 0), load(512, 0, 0), load(64, 0, 2), load(512, 0, 2)]) {

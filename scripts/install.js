@@ -212,11 +212,13 @@ function build({ isIncremental }) {
   if (!isIncremental) fs.rmSync(BUILD, { recursive: true, force: true });
   fs.rmSync(STAMP, { force: true });
   const nodeDir = findNodeDir();
+  // gyp does not quote it for make: in a folder whose name has spaces the headers made here are named from binding.gyp.
+  const nodeDirForGyp = nodeDir.startsWith(`${BUILD}${path.sep}`) ? path.relative(ROOT, nodeDir) : nodeDir;
 
   const env = {
     ...process.env,
     // node-gyp lets npm_config_* override its arguments, so what was found goes there too.
-    npm_config_nodedir: nodeDir,
+    npm_config_nodedir: nodeDirForGyp,
     npm_config_python: tools.python,
     npm_config_loglevel: 'error',
     // binding.gyp calls node by name.
@@ -232,7 +234,7 @@ function build({ isIncremental }) {
     'configure',
     'build',
     '--release',
-    `--nodedir=${nodeDir}`,
+    `--nodedir=${nodeDirForGyp}`,
     `--python=${tools.python}`,
   ];
   args.push(`--jobs=${os.availableParallelism()}`);

@@ -78,7 +78,8 @@ function expectOneParagraph(result: ReturnType<typeof install>): void {
 }
 
 beforeEach(() => {
-  folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'underloop-install-')));
+  // The name of a folder may have spaces, which neither gyp nor make would quote.
+  folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'underloop install ')));
   for (const name of ['package.json', 'binding.gyp', 'scripts/install.js', 'native/common.gypi']) {
     write(name, fs.readFileSync(path.join(ROOT, name), 'utf8'));
   }

@@ -20,11 +20,12 @@ const cellOf = (report: Report, label: string): Cell =>
 describe.runIf(process.platform === 'linux')('underloop compare', () => {
   test('wait: one blocking thread waits in a row, threads and a loop wait together', async () => {
     const file = join(folder, 'wait.json');
-    const outcome = await runCommand(
-      `compare wait --connections 3 --wait 150ms --models sequential,threads,epoll --seed 3 --json ${file}`.split(
+    const outcome = await runCommand([
+      ...'compare wait --connections 3 --wait 150ms --models sequential,threads,epoll --seed 3 --json'.split(
         ' ',
       ),
-    );
+      file,
+    ]);
     expect(outcome).toMatchObject({ code: 0, signal: null });
     // Text to stdout, progress to stderr, one line per cell.
     expect(outcome.stdout).toMatch(/^wait: 3 requests, each waits 150\.0 ms/);
@@ -104,11 +105,9 @@ describe.runIf(process.platform === 'linux')('underloop compare', () => {
     'echo: the JSON has all of the schema; the same model twice is an A/A comparison',
     async () => {
       const csv = join(folder, 'echo.csv');
-      const { code, report } = await compareJson(
-        `echo --connections 8 --duration 300ms --warm-up 100ms --rounds 2 --models epoll,epoll --no-system-calls --seed 4 --csv ${csv}`.split(
-          ' ',
-        ),
-      );
+      const line =
+        'echo --connections 8 --duration 300ms --warm-up 100ms --rounds 2 --models epoll,epoll --no-system-calls --seed 4';
+      const { code, report } = await compareJson([...line.split(' '), '--csv', csv]);
       expect(code).toBe(0);
       expect(Object.keys(report)).toEqual([
         'schema',

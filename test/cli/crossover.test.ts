@@ -23,8 +23,8 @@ describe.runIf(process.platform === 'linux')('underloop crossover', () => {
   test('measures, draws, predicts; and its file is what advise goes by', async () => {
     const file = join(folder, 'crossover.json');
     const csv = join(folder, 'crossover.csv');
-    const line = `crossover --quick --connections 2 --cpu 0 --wait 0,1 --models threads,epoll --seed 2 --json ${file} --csv ${csv}`;
-    const { code, stdout, stderr } = await runCommand(line.split(' '));
+    const line = 'crossover --quick --connections 2 --cpu 0 --wait 0,1 --models threads,epoll --seed 2';
+    const { code, stdout, stderr } = await runCommand([...line.split(' '), '--json', file, '--csv', csv]);
     const report = JSON.parse(readFileSync(file, 'utf8')) as CrossoverReport;
     expect(report.measurements.filter(({ failure }) => failure !== null)).toEqual([]);
     expect(code).toBe(0);
@@ -58,9 +58,10 @@ describe.runIf(process.platform === 'linux')('underloop crossover', () => {
     expect(ofLoop!.perConnectionBytes).toBeLessThan(ofThread!.perConnectionBytes);
     expect(readFileSync(csv, 'utf8').trim().split('\n')).toHaveLength(1 + report.measurements.length);
 
-    const advised = await runCommand(
-      `advise --connections 50 --wait 5ms --cpu 1ms --from ${file} --json`.split(' '),
-    );
+    const advised = await runCommand([
+      ...'advise --connections 50 --wait 5ms --cpu 1ms --json --from'.split(' '),
+      file,
+    ]);
     expect(advised.code).toBe(0);
     const advice = JSON.parse(advised.stdout) as Advice;
     expect(advice).toMatchObject({ schema: 'underloop.advice', version: 1, calibration: file });
@@ -92,7 +93,7 @@ describe('mistakes', () => {
     ['crossover --cpu fast', "argument 'fast' is invalid. Write a duration"],
     ['crossover --models treads', '--models must be names out of'],
     ['crossover --cores two', 'Allowed choices are one, all'],
-    [`crossover --json ${folder}`, '--json must be a file that can be written (EISDIR'],
+    ['crossover --json FOLDER', '--json must be a file that can be written (EISDIR'],
     ['advise', "required option '--connections <n>' not specified"],
     ['advise --connections 0', '--connections must be an integer from 1'],
     ['advise --connections 5 --memory 5X', "argument '5X' is invalid. Write a size"],
@@ -102,7 +103,8 @@ describe('mistakes', () => {
       '--from must be a file that `underloop crossover --json` has written',
     ],
   ])('%s: %s', async (line, expected) => {
-    const { code, stdout, stderr } = await runCommand(line.split(' '));
+    const args = line.split(' ').map((word) => (word === 'FOLDER' ? folder : word)); // whose path may have spaces
+    const { code, stdout, stderr } = await runCommand(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(expected);
     expect(stderr.trim().split('\n')).toHaveLength(1);

@@ -58,10 +58,11 @@ describe('mistakes', () => {
     ['compare echo --models epoll,treads', '--models must be names out of'],
     ['compare echo --models ,', '--models must be at least one model'],
     ['compare echo --rounds -1', "argument '-1' is invalid"],
-    [`compare echo --json ${missing}`, '--json must be a file that can be written (ENOENT'],
-    [`compare echo --csv ${folder}`, '--csv must be a file that can be written (EISDIR'],
+    ['compare echo --json MISSING', '--json must be a file that can be written (ENOENT'],
+    ['compare echo --csv FOLDER', '--csv must be a file that can be written (EISDIR'],
   ])('%s: %s', async (line, expected) => {
-    const { code, stdout, stderr } = await runCommand(line.split(' '));
+    const places: Record<string, string> = { MISSING: missing, FOLDER: folder }; // whose paths may have spaces
+    const { code, stdout, stderr } = await runCommand(line.split(' ').map((word) => places[word] ?? word));
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(expected);
     const lines = stderr

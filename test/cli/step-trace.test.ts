@@ -22,7 +22,10 @@ describe.runIf(process.platform === 'linux')('underloop step', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^== held, turn \d+; next: readable of fd \d+: Listener$/m);
     expect(stdout).toMatch(/fd \d+ tcp 127\.0\.0\.1:\d+ LISTEN .*; in the kernel EPOLLIN/);
-    expect(stdout).not.toContain('!! fd');
+    // The runtime of a held program goes on: from there on it may close everything while somebody looks.
+    const served = stdout.indexOf('next: closed: Connection');
+    expect(served).toBeGreaterThan(0);
+    expect(stdout.slice(0, served)).not.toContain('!! fd');
     expect(stdout).toMatch(/== the program has ended with exit status 0\n$/);
   });
 
@@ -57,7 +60,8 @@ describe.runIf(process.platform === 'linux')('underloop step', () => {
   test('a reader that has gone ends it quietly', () => {
     const command = `'${process.execPath}' '${MAIN}' step '${ECHO.join("' '")}' | head -1`;
     const { stdout, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8', timeout: 20_000 });
-    expect(stdout).toMatch(/^== stepping process \d+\n$/);
+    // On a busy machine nothing may be heard of it for a second while it is loaded.
+    expect(stdout).toMatch(/^== (stepping process \d+|nothing was heard of the program for 1 s; .*)\n$/);
     expect(stderr).toBe('');
   });
 

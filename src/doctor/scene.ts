@@ -15,6 +15,10 @@ export class Taker implements HandlerHint {
   turnMsBefore = 0;
   turnItems = 0;
   turnItemsBefore = 0;
+  /** Of timers: between the first and the last deadline of those that ran, which one turn has caught up. */
+  turnSpreadMs = 0;
+  turnSpreadMsBefore = 0;
+  turnDueMs = 0;
   /** Ever. */
   busyMs = 0;
   items = 0;

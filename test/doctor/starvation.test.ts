@@ -120,6 +120,17 @@ describe('found', () => {
     expect(bed.findings[0]!.evidence['itemsInOneTurn']).toBe(300);
   });
 
+  test('a crowd of timers of one name that are due at once, again and again', () => {
+    const bed = examined();
+    beat(bed, 5);
+    bed.reactor.setTimer(0, function crowd() {
+      for (let i = 0; i < 60; i++) bed.reactor.setTimer(1, () => bed.take(0.6));
+      bed.reactor.setTimer(50, crowd);
+    });
+    turns(bed, 400);
+    expect(bed.classes).toEqual(['starvation']);
+  });
+
   test('one call that reads on while ever more comes', () => {
     const bed = examined();
     const [ours] = bed.pair();
@@ -197,6 +208,21 @@ describe('not found', () => {
       bed.reactor.setTimer(40, work);
     });
     turns(bed, 2000);
+    expect(bed.findings).toEqual([]);
+  });
+
+  test('many short timers that are late together, for there was no core when they were due', () => {
+    const bed = examined();
+    beat(bed, 5);
+    let calls = 0;
+    const work = (): void => {
+      bed.take(0.6);
+      if (calls++ % 50 !== 20) return;
+      bed.take(90);
+      bed.eyes.delayMs += 90;
+    };
+    for (let i = 0; i < 800; i++) bed.reactor.setTimer(i * 2, work);
+    turns(bed, 800);
     expect(bed.findings).toEqual([]);
   });
 

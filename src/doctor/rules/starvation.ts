@@ -116,26 +116,30 @@ export class Starvation implements Rule {
     }
     if (culprit === null || itsMs < lateMs * BLAME_MIN) return;
     // On a busy machine whoever runs most waits most for a core: so late the others would have been without that.
-    const ownMs = itsMs - this.delayedMs(item.kind === 'timer');
+    const spreadMs = culprit.turnSpreadMs + culprit.turnSpreadMsBefore;
+    const ownMs = itsMs - this.delayedMs(item.kind === 'timer') - spreadMs;
     const ownLateMs = Math.min(lateMs, ownMs);
     if (ownLateMs < PIECE_LATE_MS) return;
     this.late(culprit, ownLateMs, lateMs);
     if (lateMs >= BURST_MS && ownMs >= BURST_MS) this.burst(culprit, itsMs);
   }
 
-  itemEnd({ taker, kind, beganMs, endMs, intakesBefore }: RunningItem): void {
+  itemEnd({ taker, kind, beganMs, endMs, dueMs, intakesBefore }: RunningItem): void {
     const { scene } = this;
     const forMs = endMs - beganMs;
     if (taker.turn !== scene.turn) {
       taker.turnMsBefore = taker.turn === scene.turn - 1 ? taker.turnMs : 0;
       taker.turnItemsBefore = taker.turnItems;
-      taker.turnMs = taker.turnItems = 0;
+      taker.turnSpreadMsBefore = taker.turn === scene.turn - 1 ? taker.turnSpreadMs : 0;
+      taker.turnMs = taker.turnItems = taker.turnSpreadMs = 0;
+      taker.turnDueMs = dueMs;
       taker.turn = scene.turn;
     }
     taker.turnMs += forMs;
     taker.busyMs += forMs;
     taker.items++;
     taker.turnItems++;
+    if (kind === 'timer') taker.turnSpreadMs = dueMs - taker.turnDueMs;
     const { top } = this;
     if (top?.turn !== scene.turn || taker.turnMs > top.turnMs) this.top = taker;
     this.spinning.itemEnd(taker, kind);

@@ -211,6 +211,19 @@ describe('not found', () => {
     expect(bed.findings).toEqual([]);
   });
 
+  test('ten others that are late again and again, by little more than what there was no core for', () => {
+    const bed = examined();
+    for (let i = 0; i < 15; i++) beat(bed, 5);
+    let turn = 0;
+    bed.reactor.post(function work() {
+      bed.take(60);
+      bed.eyes.delayMs += 38;
+      if (turn++ < 12) bed.reactor.post(work);
+    });
+    turns(bed, 40);
+    expect(bed.findings).toEqual([]);
+  });
+
   test('many short timers that are late together, for there was no core when they were due', () => {
     const bed = examined();
     beat(bed, 5);

@@ -28,7 +28,7 @@ export interface Account {
 }
 
 /** The kernel's account of a thread that runs lags by a tick, of 10 ms at most. */
-const LAG_MS = 10;
+export const LAG_MS = 10;
 
 /** `base`: what the thread had used when the item began, or a little before. */
 export function openAccount(beganMs: number, base: Usage): Account {

@@ -1,6 +1,7 @@
 // One handler takes the turns while others wait: it keeps them late again and again, or never lets the loop sleep.
 
 import type { TimeoutReason } from '../../reactor/observer.js';
+import { LAG_MS } from '../blocked/account.js';
 import { CHAIN_MS } from '../chains.js';
 import type { HandlerHint } from '../finding.js';
 import type { Rule } from '../rule.js';
@@ -148,8 +149,9 @@ export class Starvation implements Rule {
   }
 
   /**
-   * How long the thread waited for a core in this turn, and in the one before if that counts: that is nobody's doing here. It
-   * may be a little more, of the time before. Asked once in a turn, when somebody is late.
+   * How long the thread may have waited for a core in this turn, and in the one before if that counts: that is nobody's doing
+   * here. Rather too much than too little: also of the time before, and what the account may lag. Asked once in a turn, when
+   * somebody is late.
    */
   private delayedMs(sinceTurnBefore: boolean): number {
     const { eyes, turn } = this.scene;
@@ -158,7 +160,8 @@ export class Starvation implements Rule {
       this.delayTurn = turn;
       this.delayNowMs = eyes.runDelayMs();
     }
-    return this.delayNowMs - (sinceTurnBefore ? this.delayMsBefore : this.delayMs);
+    const delayMs = this.delayNowMs - (sinceTurnBefore ? this.delayMsBefore : this.delayMs);
+    return delayMs + Math.min(delayMs, LAG_MS);
   }
 
   private late(culprit: Taker, ownLateMs: number, lateMs: number): void {

@@ -59,14 +59,14 @@ const onLinux = process.platform === 'linux';
  * What looks at a thread is a thread too: on a machine without a core to spare it comes too late now and then, and then a sleep
  * or a stop is not seen. How often it is right, out of hundreds, is for the examination (test/doctor/examine.js).
  */
-const ONCE_MORE = { retry: 2 };
+const ONCE_MORE = { retry: 1 };
 
 describe.runIf(onLinux)('what blocked', () => {
   test.each([
     ['cpu', 7, 4],
     ['gc', 7, 4],
     ['syscall', 7, 4],
-    ['runqueue', 3, 2],
+    ['runqueue', 5, 2],
   ])('%s: cause, call, handler and stack are told', ONCE_MORE, async (cause, seed, count) => {
     const { out, errors, code } = await run([
       process.execPath,

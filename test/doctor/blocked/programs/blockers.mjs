@@ -54,7 +54,9 @@ function burnHash(ms) {
 }
 
 // The collector has threads of its own: what this one has spent.
-const ownMs = () => Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]) / 1e6;
+const account = () => readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ');
+const ownMs = () => Number(account()[0]) / 1e6;
+const delayMs = () => Number(account()[1]) / 1e6;
 const retained = [];
 function collectMaps(ms) {
   const until = ownMs() + ms;
@@ -104,8 +106,10 @@ async function startPeer() {
   return worker;
 }
 
-function starve() {
-  burnLoop(between(8, 20)); // @starve
+/** However the system deals out the core, so much of the time was without one: the wait is what makes it too long. */
+function starve(ms) {
+  const until = delayMs() + ms;
+  while (delayMs() < until) burnLoop(1); // @starve
 }
 /** From now on this thread, and no other of the process, has a core only when another process leaves it one. */
 function beStarved() {
@@ -140,7 +144,6 @@ const [wakeRead, wakeWrite] = descriptors.pipe();
 let act = () => {};
 const ran = (blocker, kind, fd) => {
   const ms = between(65, 160);
-  const spent = ownMs();
   const beganMs = reactor.now();
   const began = performance.now();
   blocker(ms);
@@ -152,7 +155,6 @@ const ran = (blocker, kind, fd) => {
     beganMs,
     began,
     durationMs: ended - began,
-    spentMs: ownMs() - spent,
   });
 };
 const watched = reactor.watch(wakeRead, READABLE, function onWake() {

@@ -130,7 +130,7 @@ export function startReplay({ file, to, hold }: Extract<Order, { do: 'replay' }>
   setHost(driver.hostOf);
   runtime.install(() => driver.start());
   installRuntime(tape, runtime);
-  if (facts.terminals !== undefined) replayTerminals(facts.terminals);
+  replayTerminals(facts.terminals ?? []);
   orderHttpConnections(() => []); // nobody waits in a replay, and its clock is not the program's
   driver.start();
 }

@@ -1,5 +1,5 @@
 // Whether the program's standard streams are terminals, and of which size: many programs do other things then. In a replay they
-// are pipes, which say what was recorded.
+// are pipes, which say what was recorded, and are never full.
 
 import * as tty from 'node:tty';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
@@ -28,17 +28,17 @@ const METHODS = [
   'clearScreenDown',
 ] as const;
 
-/** Has process.stdout, process.stderr and isatty() say what was recorded. */
+/** Has process.stdout, process.stderr and isatty() say what was recorded; `terminals` is empty where nobody knows. */
 export function replayTerminals(terminals: readonly Terminal[]): void {
   const [, output = null, errors = null] = terminals;
   for (const [name, terminal] of Object.entries({ stdout: output, stderr: errors })) {
     const { get } = Object.getOwnPropertyDescriptor(process, name) as { get?: () => object };
-    if (terminal === null || get === undefined) continue;
+    if (get === undefined) continue;
     let known: object | null = null;
     Object.defineProperty(process, name, {
       configurable: true,
       enumerable: true,
-      get: () => (known ??= asTerminal(Reflect.apply(get, process, []), terminal)),
+      get: () => (known ??= asRecorded(Reflect.apply(get, process, []), terminal)),
     });
   }
   const module = require('node:tty') as { isatty: (fd: number) => boolean };
@@ -47,7 +47,15 @@ export function replayTerminals(terminals: readonly Terminal[]): void {
   syncBuiltinESMExports();
 }
 
-function asTerminal(stream: object, [columns, rows]: readonly [number, number]): object {
+interface Pipe {
+  readonly _handle?: { setBlocking?(blocking: boolean): number } | null;
+}
+
+function asRecorded(stream: object, terminal: Terminal): object {
+  // A write to a file or a terminal is done when the call returns, and one to a pipe unless it is full.
+  (stream as Pipe)._handle?.setBlocking?.(true);
+  if (terminal === null) return stream;
+  const [columns, rows] = terminal;
   const methods = tty.WriteStream.prototype as unknown as Record<string, unknown>;
   for (const name of METHODS) {
     Object.defineProperty(stream, name, { value: methods[name], configurable: true, writable: true });

@@ -2,6 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -57,6 +58,16 @@ test.each([
   const [printed] = shown.replaceAll('\r\n', '\n').split('underloop: ');
   expect(output).toBe(printed);
   expect(output).toContain('100');
+});
+
+test('a program that prints to a file is replayed to a pipe, which is never full', async () => {
+  const [file, printed] = [fresh('.rec'), fresh('.txt')];
+  const command = '"$0" "$1" record -o "$2" "$3" > "$4"';
+  await run('sh', ['-c', command, process.execPath, main, file, program('printing.js'), printed]);
+  const { verdict, output } = await again(file);
+  expect(verdict).toMatchObject({ type: 'same', code: 0 });
+  expect(output).toBe(readFileSync(printed, 'utf8'));
+  expect(output).toContain('x\nend\n');
 });
 
 test('each way past the recording is named; what is recorded, or no input, is not', async () => {

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { extentOf } from '../../src/replay/blocks.js';
 import { again, fresh, program, take } from './fixture.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -94,6 +95,7 @@ test('a disk that is full later: the recording is replayed as far as was said', 
   expect(told).toMatchObject({ code: 0, ended: 'EFBIG: file too large, write' });
   expect(told.events).toBeGreaterThan(1000);
   expect(status).toBe(1);
+  expect(extentOf(file)).toMatchObject({ events: told.events, truncated: false });
   const { verdict, output: printed } = await again(file);
   expect(verdict).toMatchObject({ type: 'over', why: 'cut', events: told.events });
   expect(output.startsWith(printed)).toBe(true);

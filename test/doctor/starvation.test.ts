@@ -224,6 +224,21 @@ describe('not found', () => {
     expect(bed.findings).toEqual([]);
   });
 
+  test('a handler without a core, in a turn in which somebody was late before it', () => {
+    const bed = examined();
+    beat(bed, 5);
+    const [ours] = bed.pair();
+    const [neighbours] = bed.pair();
+    for (const fd of [ours, neighbours]) bed.kernel.feed(fd, new Uint8Array(1));
+    bed.reactor.watch(ours, READABLE, () => {
+      bed.take(50);
+      bed.eyes.delayMs += 42;
+    });
+    bed.reactor.watch(neighbours, READABLE, () => undefined);
+    turns(bed, 40);
+    expect(bed.findings).toEqual([]);
+  });
+
   test('many short timers that are late together, for there was no core when they were due', () => {
     const bed = examined();
     beat(bed, 5);

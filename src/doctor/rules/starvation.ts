@@ -35,6 +35,8 @@ const BURST_ITEMS_MIN = 10;
 const FORGET_MS = 5000;
 /** Each took 5 ms at least, so that there are no more within that time: the others can go. */
 export const LATES_MAX = 1024;
+/** An item that took less had no time to wait for a core. */
+const ITEM_MS_MIN = 0.5;
 /** Between two readings of how long the thread waited for a core: a file to be read. */
 const DELAY_EVERY_MS = 20;
 
@@ -61,7 +63,7 @@ export class Starvation implements Rule {
   private delayMs = 0;
   private delayMsBefore = 0;
   private delayReadMs = -Infinity;
-  /** The turn in which it was asked for last, and what it was. */
+  /** The turn in which it was asked for last, unless an item has run since that took time; and what it was. */
   private delayTurn = -1;
   private delayNowMs = 0;
   private intakesAtWait = 0;
@@ -137,6 +139,7 @@ export class Starvation implements Rule {
       taker.turn = scene.turn;
     }
     taker.turnMs += forMs;
+    if (forMs >= ITEM_MS_MIN) this.delayTurn = -1;
     taker.busyMs += forMs;
     taker.items++;
     taker.turnItems++;
@@ -150,8 +153,8 @@ export class Starvation implements Rule {
 
   /**
    * How long the thread may have waited for a core in this turn, and in the one before if that counts: that is nobody's doing
-   * here. Rather too much than too little: also of the time before, and what the account may lag. Asked once in a turn, when
-   * somebody is late.
+   * here. Rather too much than too little: also of the time before, and what the account may lag. Asked when somebody is late,
+   * once for all that come late one after the other.
    */
   private delayedMs(sinceTurnBefore: boolean): number {
     const { eyes, turn } = this.scene;

@@ -1,6 +1,6 @@
 // The command line before anything is measured: help, version, and one clear line for each mistake.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -24,6 +24,11 @@ describe('help and version', () => {
     expect(code).toBe(0);
     for (const word of [...WORKLOADS, 'thread-per-request', 'sequential', '--rounds', '--json', 'A/A'])
       expect(stdout).toContain(word);
+  });
+
+  test('underloop can be run as a command of a work tree too, as npx does it', () => {
+    expect(() => accessSync(MAIN, constants.X_OK)).not.toThrow();
+    expect(readFileSync(MAIN, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 
   test('underloop --version is the version of the package', async () => {

@@ -3,7 +3,7 @@
 import { OP } from './format.js';
 import type { RecordTape } from './record-tape.js';
 import { stackLines } from '../step/stack-lines.js';
-import { IMMEDIATE, INTERVAL, TIMEOUT, aroundEmit, delayOf, real } from './runtime.js';
+import { IMMEDIATE, INTERVAL, SIGNALS, TIMEOUT, aroundEmit, delayOf, real } from './runtime.js';
 import type { Callback, Timers } from './runtime.js';
 
 type Make = (callback: Callback, ...rest: unknown[]) => object;
@@ -98,7 +98,13 @@ export function recordProcess(tape: RecordTape, end: RecordedEnd): void {
     if (event === 'exit') finish(Number(process.exitCode ?? args[0]));
     return heard;
   });
-  // Only now: the runtime binds emit() when the first listener of a signal comes.
+  // Only now: the runtime binds emit() when the first listener of a signal comes. Some are there already: Node 24 has opened
+  // the terminal, which listens to SIGWINCH, before us.
+  for (const signal of SIGNALS) {
+    const early = process.rawListeners(signal) as (() => void)[];
+    for (const one of early) process.removeListener(signal, one);
+    for (const one of early) process.on(signal, one);
+  }
   for (const [name, listener] of ours) process.on(name, listener);
   hideListeners(ours);
   // process.exit() within a listener of `exit` comes here at once.

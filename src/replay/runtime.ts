@@ -188,7 +188,8 @@ function installTimers(timers: Timers): void {
 export const delayOf = (delayMs: unknown): number => (typeof delayMs === 'number' ? delayMs : -1);
 
 /** Events of the process that come from outside of it, unless the program emits them itself. */
-const SIGNALS: ReadonlySet<string | symbol> = new Set(Object.keys(constants.signals));
+/** Names of events that come by a signal of the system's. */
+export const SIGNALS: ReadonlySet<string | symbol> = new Set(Object.keys(constants.signals));
 
 type Emit = (this: NodeJS.Process, event: string | symbol, ...args: unknown[]) => boolean;
 

@@ -1,25 +1,11 @@
 // underloop record and underloop replay as they are typed: what they print, and how they end.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { fresh, program } from './fixture.js';
+import { fresh, main, program, ran } from './fixture.js';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-async function underloop(...args: string[]): Promise<{ status: unknown; output: string; errors: string }> {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [output, errors, [status]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close') as Promise<unknown[]>,
-  ]);
-  return { status, output, errors };
-}
+const underloop = (...args: string[]): ReturnType<typeof ran> => ran(process.execPath, main, ...args);
 
 test('a recording, its replay, the state at an event, and going back', async () => {
   const file = fresh('.rec');

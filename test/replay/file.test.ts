@@ -1,25 +1,11 @@
 // The file of a recording: one recorder at a time, and a disk that is full.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { extentOf } from '../../src/replay/blocks.js';
-import { again, fresh, program, take } from './fixture.js';
+import { again, fresh, main, program, ran, take } from './fixture.js';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-
-async function shell(command: string): Promise<{ status: unknown; output: string; errors: string }> {
-  const child = spawn('sh', ['-c', command, process.execPath, main], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [output, errors, [status]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close') as Promise<unknown[]>,
-  ]);
-  return { status, output, errors };
-}
+const shell = (command: string): ReturnType<typeof ran> => ran('sh', '-c', command, process.execPath, main);
 
 test('a second recording to the same file is refused, and the first one is whole', async () => {
   const script = fresh('.mjs');

@@ -1,8 +1,11 @@
 // Records and replays programs as the commands do: from dist/, for each is a process of its own.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import type * as runModule from '../../src/replay/run.js';
@@ -19,6 +22,23 @@ let files = 0;
 
 /** A name in a folder that is removed at the end. */
 export const fresh = (ending: string): string => join(folder, `${String(++files)}${ending}`);
+
+/** The command line's program. */
+export const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** Runs a command to its end. */
+export async function ran(
+  command: string,
+  ...args: string[]
+): Promise<{ status: unknown; output: string; errors: string }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [output, errors, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<unknown[]>,
+  ]);
+  return { status, output, errors };
+}
 
 export interface Taken {
   readonly file: string;
